@@ -1,0 +1,144 @@
+/**
+ * Every error that a caller can act on. A class for each decision: a lasting `code` that programs may compare, the
+ * facts as fields, the cause kept, and the remedy in the doc comment. Only `api/error-handler.ts` knows HTTP statuses.
+ */
+
+/** What every error of ours carries. The message is one sentence for a person and never holds a secret. */
+export abstract class AppError extends Error {
+  /** Lasting name of this kind of error, for programs. */
+  abstract readonly code: string
+  /** What was found and what was expected; safe to show to whoever made the request. */
+  readonly facts: object = {}
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+  }
+}
+
+/** One setting that was refused: its name as the operator wrote it, its value (masked if secret), what is allowed. */
+export interface SettingProblem {
+  readonly name: string
+  readonly value: string
+  readonly allowed: string
+}
+
+/** A setting has a value that is not allowed. Remedy: correct the named variable or flag and start again. */
+export class SettingInvalid extends AppError {
+  readonly code = 'SETTING_INVALID'
+  override readonly facts: { readonly problems: readonly SettingProblem[] }
+
+  /** @param problems at least one; the message has one sentence for each, a line each when there are several */
+  constructor(problems: readonly SettingProblem[], options?: ErrorOptions) {
+    super(problems.map(({ name, value, allowed }) => `${name} is ${value}, but ${allowed}.`).join('\n'), options)
+    this.facts = { problems }
+  }
+}
+
+/** Redis doesn't answer or refuses. Remedy: back off and try again; what was not answered may have been done. */
+export class BusUnavailable extends AppError {
+  readonly code = 'BUS_UNAVAILABLE'
+}
+
+/** Postgres doesn't answer or refuses. Remedy: back off and try again; what was not answered may have been done. */
+export class StoreUnavailable extends AppError {
+  readonly code = 'STORE_UNAVAILABLE'
+}
+
+/** More came than can be kept safe at this rate. Remedy: send the same again after `retryAfterMs`; nothing was taken. */
+export class Overloaded extends AppError {
+  readonly code = 'OVERLOADED'
+  override readonly facts: { readonly retryAfterMs: number }
+
+  constructor(message: string, facts: { readonly retryAfterMs: number }, options?: ErrorOptions) {
+    super(message, options)
+    this.facts = facts
+  }
+}
+
+/** The request's body is larger than is read. Remedy: send smaller batches, or raise `MILLRACE_INGEST_MAX_BODY`. */
+export class BodyTooLarge extends AppError {
+  readonly code = 'BODY_TOO_LARGE'
+  override readonly facts: { readonly maxBytes: number }
+
+  constructor(facts: { readonly maxBytes: number }, options?: ErrorOptions) {
+    super(`The body is larger than the ${facts.maxBytes} bytes taken at once: send it in smaller batches.`, options)
+    this.facts = facts
+  }
+}
+
+/** One event of a batch that was refused: its index in the batch, its id where it had one, and what is wrong. */
+export interface EventProblem {
+  readonly index: number
+  readonly id: string | null
+  readonly problems: readonly string[]
+}
+
+/** Events of a batch are malformed, so none was taken. Remedy: correct the listed ones, or send with `?partial=true`. */
+export class BatchInvalid extends AppError {
+  readonly code = 'BATCH_INVALID'
+  override readonly facts: { readonly events: readonly EventProblem[] }
+
+  constructor(message: string, facts: { readonly events: readonly EventProblem[] }, options?: ErrorOptions) {
+    super(message, options)
+    this.facts = facts
+  }
+}
+
+/** What was asked for doesn't exist, or no longer. Remedy: check the id. */
+export class NotFound extends AppError {
+  readonly code = 'NOT_FOUND'
+}
+
+/** The credentials are missing or wrong. Remedy: send the server's auth string (`MILLRACE_SERVER_AUTH_STRING`). */
+export class Unauthorised extends AppError {
+  readonly code = 'UNAUTHORISED'
+}
+
+/** A newer release has migrated this database. Remedy: run that release; its notes say whether both can run. */
+export class SchemaTooNew extends AppError {
+  readonly code = 'SCHEMA_TOO_NEW'
+  override readonly facts: { readonly found: string; readonly newestKnown: string | null }
+
+  constructor(facts: { readonly found: string; readonly newestKnown: string | null }, options?: ErrorOptions) {
+    const known = facts.newestKnown ?? 'none'
+    super(
+      `The database is at migration ${facts.found}, newer than this release knows (${known}): run the newer release.`,
+      options,
+    )
+    this.facts = facts
+  }
+}
+
+/**
+ * The number of partitions differs from the one these streams began with. It is fixed at the first start, since another
+ * number sends a resource's events to another stream and breaks their order. Remedy: set the number that is stored.
+ */
+export class PartitionCountMismatch extends AppError {
+  readonly code = 'PARTITION_COUNT_MISMATCH'
+  override readonly facts: { readonly stored: number; readonly configured: number }
+
+  constructor(facts: { readonly stored: number; readonly configured: number }, options?: ErrorOptions) {
+    super(
+      `MILLRACE_STREAMS_PARTITIONS is ${facts.configured}, but these streams began with ${facts.stored}: ` +
+        `set it to ${facts.stored}, or use another MILLRACE_REDIS_PREFIX.`,
+      options,
+    )
+    this.facts = facts
+  }
+}
+
+/** Redis may evict streams when memory is short. Remedy: `maxmemory-policy noeviction`, or allow it knowingly. */
+export class EvictionPolicyUnsafe extends AppError {
+  readonly code = 'EVICTION_POLICY_UNSAFE'
+  override readonly facts: { readonly policy: string }
+
+  constructor(facts: { readonly policy: string }, options?: ErrorOptions) {
+    super(
+      `Redis has maxmemory-policy ${facts.policy} and may throw events away when memory is short: ` +
+        'set maxmemory-policy noeviction, or start with MILLRACE_REDIS_ALLOW_EVICTION=true to accept that loss.',
+      options,
+    )
+    this.facts = facts
+  }
+}
