@@ -56,7 +56,7 @@ export class Overloaded extends AppError {
   }
 }
 
-/** The request's body is larger than is read. Remedy: send smaller batches, or raise `MILLRACE_INGEST_MAX_BODY`. */
+/** The request's body is larger than is read. Remedy: send smaller batches, or raise `MILLRACE_INGEST_MAX_BODY_BYTES`. */
 export class BodyTooLarge extends AppError {
   readonly code = 'BODY_TOO_LARGE'
   override readonly facts: { readonly maxBytes: number }
