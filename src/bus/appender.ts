@@ -1,0 +1,175 @@
+import type { Redis } from 'ioredis'
+import type { EncodedEvent } from '#src/events/encode.ts'
+import { instantOfMs } from '#src/events/instant.ts'
+import type { Metrics } from '#src/metrics.ts'
+import { type AppendedEntry, type Appender, type AppendResult, parseEntryId } from './bus.ts'
+import { asBusError } from './connection.ts'
+import type { Keys } from './keys.ts'
+import { runScript } from './scripts.ts'
+
+/** What the appender needs beside its connection. */
+export interface AppenderOptions {
+  readonly partitions: number
+  readonly dedupWindowMs: number
+  /** Most ids remembered, over all partitions. */
+  readonly dedupMaxIds: number
+  /** Group whose distance from the stream's end is the backlog. */
+  readonly durableGroup: string
+  readonly nowMs: () => number
+  readonly metrics: Metrics
+  /** Told after each append how many events the partition has had, and how many of them the durable group has not applied. */
+  readonly onBacklog: (partition: number, total: number, backlog: number) => void
+}
+
+/** Bounds of one entry: a reader's batch is a number of entries, so an entry must not be large. */
+const MAX_ENTRY_EVENTS = 1_000
+const MAX_ENTRY_BYTES = 256 * 1024
+const ID_BYTES = 16
+
+/** One call to `append`, until all of its events are in. */
+interface Ticket {
+  waiting: number
+  failure: unknown
+  readonly duplicates: Set<number>
+  readonly entries: AppendedEntry[]
+  readonly resolve: (result: AppendResult) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Waiting {
+  readonly ticket: Ticket
+  /** The event's place in its call. */
+  readonly index: number
+  readonly event: EncodedEvent
+}
+
+interface Lane {
+  readonly queue: Waiting[]
+  inFlight: boolean
+}
+
+/**
+ * Groups appends: while a partition's script is under way, what comes meanwhile waits and goes together in the next one.
+ * So one caller pays one round trip, and many share a few. The queue is bounded by what the door lets in.
+ */
+export function createAppender(redis: Redis, keys: Keys, options: AppenderOptions): Appender {
+  const lanes: Lane[] = Array.from({ length: options.partitions }, () => ({ queue: [], inFlight: false }))
+  const maxSeen = Math.max(1_000, Math.floor(options.dedupMaxIds / options.partitions / 2))
+
+  function append(events: readonly EncodedEvent[]): Promise<AppendResult> {
+    if (events.length === 0) return Promise.resolve({ duplicates: new Set(), entries: [] })
+    return new Promise((resolve, reject) => {
+      const ticket: Ticket = {
+        waiting: events.length,
+        failure: null,
+        duplicates: new Set(),
+        entries: [],
+        resolve,
+        reject,
+      }
+      const touched = new Set<number>()
+      events.forEach((event, index) => {
+        const partition = event.keyHash % options.partitions
+        lanes[partition]?.queue.push({ ticket, index, event })
+        touched.add(partition)
+      })
+      for (const partition of touched) void drain(partition)
+    })
+  }
+
+  async function drain(partition: number): Promise<void> {
+    const lane = lanes[partition] as Lane
+    if (lane.inFlight) return
+    lane.inFlight = true
+    while (lane.queue.length > 0) {
+      const batch = takeBatch(lane.queue)
+      try {
+        settle(batch, partition, await send(partition, batch))
+      } catch (error) {
+        settleFailed(batch, asBusError(error))
+      }
+    }
+    lane.inFlight = false
+  }
+
+  async function send(partition: number, batch: readonly Waiting[]): Promise<Reply> {
+    const ids = Buffer.allocUnsafe(batch.length * ID_BYTES)
+    const lengths = Buffer.allocUnsafe(batch.length * 4)
+    const records = new Array<Buffer>(batch.length)
+    const days = new Set<number>()
+    batch.forEach(({ event }, i) => {
+      ids.write(event.id.replaceAll('-', ''), i * ID_BYTES, 'hex')
+      lengths.writeUInt32BE(event.record.length, i * 4)
+      records[i] = event.record
+      days.add(event.day)
+    })
+    const { metrics } = options
+    metrics.appendBatchEvents.observe(batch.length)
+    const done = metrics.appendSeconds.startTimer()
+    const reply = await runScript(
+      redis,
+      'append',
+      [keys.stream(partition), keys.state(partition), keys.seen(partition, 'a'), keys.seen(partition, 'b')],
+      [
+        ids,
+        lengths,
+        Buffer.concat(records),
+        'events',
+        instantOfMs(options.nowMs()).iso,
+        [...days].join(','),
+        options.dedupWindowMs,
+        maxSeen,
+        options.durableGroup,
+      ],
+    )
+    done()
+    const [, entry, backlog, total, duplicates] = reply as [string, string, number, number, number[]]
+    options.onBacklog(partition, total, backlog)
+    return { entry, duplicates }
+  }
+
+  return { append }
+}
+
+interface Reply {
+  readonly entry: string
+  readonly duplicates: readonly number[]
+}
+
+function takeBatch(queue: Waiting[]): Waiting[] {
+  let bytes = 0
+  let count = 0
+  while (count < queue.length && count < MAX_ENTRY_EVENTS) {
+    bytes += (queue[count] as Waiting).event.record.length
+    if (count > 0 && bytes > MAX_ENTRY_BYTES) break
+    count++
+  }
+  return queue.splice(0, count)
+}
+
+function settle(batch: readonly Waiting[], partition: number, reply: Reply): void {
+  for (const at of reply.duplicates) {
+    const { ticket, index } = batch[at] as Waiting
+    ticket.duplicates.add(index)
+  }
+  const entry: AppendedEntry = { partition, id: reply.entry === '' ? null : parseEntryId(reply.entry) }
+  let last: Ticket | null = null
+  for (const { ticket } of batch) {
+    if (ticket !== last) ticket.entries.push(entry)
+    last = ticket
+    finish(ticket)
+  }
+}
+
+function settleFailed(batch: readonly Waiting[], error: unknown): void {
+  for (const { ticket } of batch) {
+    ticket.failure = error
+    finish(ticket)
+  }
+}
+
+function finish(ticket: Ticket): void {
+  if (--ticket.waiting > 0) return
+  if (ticket.failure !== null) ticket.reject(ticket.failure)
+  else ticket.resolve({ duplicates: ticket.duplicates, entries: ticket.entries })
+}

@@ -1,0 +1,71 @@
+import type { EncodedEvent } from '#src/events/encode.ts'
+
+/** An entry's place in a partition. Both are integers; compare with `comparePositions`, never as text. */
+export interface EntryId {
+  readonly ms: number
+  readonly seq: number
+}
+
+/** Where one call to `append` put the events of one partition. */
+export interface AppendedEntry {
+  readonly partition: number
+  /** Null when every event was a duplicate and nothing was written. */
+  readonly id: EntryId | null
+}
+
+export interface AppendResult {
+  /** Indices, in the argument's order, of events whose id was seen in the dedup window (or earlier in the same call). */
+  readonly duplicates: ReadonlySet<number>
+  readonly entries: readonly AppendedEntry[]
+}
+
+/** One entry as it is read back: a record batch of one partition. */
+export interface Entry {
+  readonly partition: number
+  readonly id: EntryId
+  /** `events`, or `rejected` for what a sender handed in that is no event and goes to the dead letters. */
+  readonly kind: EntryKind
+  /** Canonical instant at which the server took the batch. */
+  readonly received: string
+  /** Running number of the batch's first event in the partition, from 0 at the stream's beginning. */
+  readonly firstNumber: number
+  /** Days since the epoch on which the batch's events occurred. */
+  readonly days: readonly number[]
+  /** Bytes of each record, in order. */
+  readonly lengths: readonly number[]
+  /** The records, one after another; `events/record.ts` reads them. */
+  readonly records: Buffer
+  /** Names the stream's life: changes when Redis lost everything and the stream began anew. */
+  readonly generation: string
+}
+
+export type EntryKind = 'events' | 'rejected'
+
+/** The producer's side: appends are grouped, so many callers share one round trip. */
+export interface Appender {
+  /**
+   * Appends events, in order for each partition. Resolves once Redis has them, as durable as its AOF makes them.
+   * @throws BusUnavailable when Redis cannot be reached; the events may or may not be in, and may be sent again
+   */
+  append(events: readonly EncodedEvent[]): Promise<AppendResult>
+}
+
+/** -1, 0 or 1: the order of two positions as integers. */
+export function comparePositions(a: EntryId, b: EntryId): number {
+  return Math.sign(a.ms - b.ms || a.seq - b.seq)
+}
+
+/** `ms-seq`, the form Redis uses. */
+export function formatEntryId(id: EntryId): string {
+  return `${id.ms}-${id.seq}`
+}
+
+/** @throws RangeError when the text is no entry id */
+export function parseEntryId(text: string): EntryId {
+  const dash = text.indexOf('-')
+  const ms = Number(text.slice(0, dash))
+  const seq = Number(text.slice(dash + 1))
+  if (dash < 1 || !Number.isSafeInteger(ms) || !Number.isSafeInteger(seq))
+    throw new RangeError(`'${text}' is no stream entry id`)
+  return { ms, seq }
+}

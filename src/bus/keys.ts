@@ -1,0 +1,38 @@
+/**
+ * Every Redis key and channel, built here alone. All keys of one partition carry its hash tag, so that in a cluster they
+ * live in one slot and a script may use them together.
+ */
+export interface Keys {
+  readonly prefix: string
+  /** Stream of record batches. */
+  stream(partition: number): string
+  /** Hash: events appended (`count`), events applied by each group (`done:<group>`), the dedup sets' turn, `generation`. */
+  state(partition: number): string
+  /** The two sets of event ids seen; they take turns. */
+  seen(partition: number, side: 'a' | 'b'): string
+  /** Events an aggregate has had, for appends that expect a version. */
+  version(partition: number, aggregate: string): string
+  /** Who owns a group's partition, for as long as the lease lasts. */
+  lease(partition: number, group: string): string
+  /** Sorted set of a group's live processes, by the Redis time at which each expires. */
+  members(group: string): string
+  /** String: the number of partitions, fixed at the first start. */
+  partitions(): string
+  /** Channel: entries that a group has committed to Postgres. */
+  committed(group: string): string
+}
+
+export function createKeys(prefix: string): Keys {
+  const of = (partition: number, name: string) => `{${prefix}:${partition}}:${name}`
+  return {
+    prefix,
+    stream: (partition) => of(partition, 'events'),
+    state: (partition) => of(partition, 'state'),
+    seen: (partition, side) => of(partition, `seen:${side}`),
+    version: (partition, aggregate) => of(partition, `version:${aggregate}`),
+    lease: (partition, group) => of(partition, `lease:${group}`),
+    members: (group) => `{${prefix}}:members:${group}`,
+    partitions: () => `{${prefix}}:partitions`,
+    committed: (group) => `{${prefix}}:committed:${group}`,
+  }
+}

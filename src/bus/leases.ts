@@ -1,0 +1,31 @@
+import type { Redis } from 'ioredis'
+import { asBusError } from './connection.ts'
+import type { Keys } from './keys.ts'
+import { runScript } from './scripts.ts'
+
+/** Who of a group's processes reads which partition. It spreads the work; what makes it safe is the epoch in Postgres. */
+export interface Leases {
+  /** Says that this process is alive. Returns the group's live processes, sorted, itself among them. */
+  join(): Promise<readonly string[]>
+  /** Takes or renews a partition; false when another process holds it. */
+  hold(partition: number): Promise<boolean>
+  release(partition: number): Promise<void>
+  leave(): Promise<void>
+}
+
+/** @param ttlMs after so long without renewal a lease is free, by Redis' clock */
+export function createLeases(redis: Redis, keys: Keys, group: string, member: string, ttlMs: number): Leases {
+  const run = async (name: 'lease' | 'release' | 'join', key: string, ...args: (string | number)[]) => {
+    try {
+      return await runScript(redis, name, [key], args)
+    } catch (error) {
+      throw asBusError(error)
+    }
+  }
+  return {
+    join: async () => (await run('join', keys.members(group), member, ttlMs)) as string[],
+    hold: async (partition) => (await run('lease', keys.lease(partition, group), member, ttlMs)) === 1,
+    release: async (partition) => void (await run('release', keys.lease(partition, group), member)),
+    leave: async () => void (await run('join', keys.members(group), member, 0)),
+  }
+}

@@ -1,0 +1,94 @@
+--[[
+  Appends one record batch to a partition, without the events whose id was seen in the dedup window. Readers see the
+  whole batch or nothing. Ids are remembered in two sets that take turns: the current one is filled, the other only asked;
+  they change places when the current one is older than the window or full, so an id is remembered for at least one
+  window (less only when more than `maxSeen` ids come within it) and memory stays bounded.
+
+  KEYS[1]  stream     the partition's stream
+  KEYS[2]  state      the partition's hash
+  KEYS[3]  seenA      ids seen
+  KEYS[4]  seenB      ids seen
+  KEYS[5]  version    optional: the aggregate's number of events
+  ARGV[1]  ids        16 bytes for each event; empty for records without an id (kind `rejected`)
+  ARGV[2]  lengths    bytes of each record, 4 bytes each, big endian
+  ARGV[3]  records    the records, one after another
+  ARGV[4]  kind       `events` or `rejected`
+  ARGV[5]  received   when the server took them
+  ARGV[6]  days       the days on which they occurred, comma separated
+  ARGV[7]  windowMs   how long an id is remembered at least
+  ARGV[8]  maxSeen    most ids in one set
+  ARGV[9]  group      durable group whose distance is returned as backlog
+  ARGV[10] expected   with KEYS[5]: version the writer read; any when the key is gone
+  ARGV[11] versionTtl with KEYS[5]: milliseconds for which the version is kept
+  Returns  {'ok', entry id or '', events not yet applied by `group`, events appended in all, {indices of duplicates, from 0}}
+           {'conflict', actual version}     nothing written
+]]
+local stream, state = KEYS[1], KEYS[2]
+local ids, lengths, records = ARGV[1], ARGV[2], ARGV[3]
+local count = #lengths / 4
+
+if KEYS[5] then
+  local actual = redis.call('GET', KEYS[5])
+  if actual and actual ~= ARGV[10] then return {'conflict', tonumber(actual)} end
+end
+
+local duplicates = {}
+local members, current
+if #ids > 0 then
+  local time = redis.call('TIME')
+  local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
+  local turn = redis.call('HMGET', state, 'seen', 'seenSince')
+  local sides = {a = KEYS[3], b = KEYS[4]}
+  local side, since = turn[1], tonumber(turn[2])
+  if not side or nowMs - since >= tonumber(ARGV[7]) or redis.call('SCARD', sides[side]) >= tonumber(ARGV[8]) then
+    side = side == 'a' and 'b' or 'a'
+    redis.call('UNLINK', sides[side])
+    redis.call('HSET', state, 'seen', side, 'seenSince', nowMs)
+  end
+  current = sides[side]
+  members = {}
+  for i = 1, count do members[i] = string.sub(ids, i * 16 - 15, i * 16) end
+  local now = redis.call('SMISMEMBER', current, unpack(members))
+  local before = redis.call('SMISMEMBER', side == 'a' and KEYS[4] or KEYS[3], unpack(members))
+  local within = {}
+  for i = 1, count do
+    local id = members[i]
+    if now[i] == 1 or before[i] == 1 or within[id] then duplicates[#duplicates + 1] = i - 1 end
+    within[id] = true
+  end
+end
+
+local added = redis.call('HMGET', state, 'count', 'generation', 'done:' .. ARGV[9])
+local total, generation, done = tonumber(added[1] or 0), added[2], tonumber(added[3] or 0)
+local kept = count - #duplicates
+if kept == 0 then return {'ok', '', total - done, total, duplicates} end
+
+if #duplicates > 0 then
+  local keptLengths, keptRecords, keptMembers, at, skip = {}, {}, {}, 1, 1
+  for i = 1, count do
+    local a, b, c, d = string.byte(lengths, i * 4 - 3, i * 4)
+    local length = ((a * 256 + b) * 256 + c) * 256 + d
+    if duplicates[skip] == i - 1 then
+      skip = skip + 1
+    else
+      keptLengths[#keptLengths + 1] = string.sub(lengths, i * 4 - 3, i * 4)
+      keptRecords[#keptRecords + 1] = string.sub(records, at, at + length - 1)
+      keptMembers[#keptMembers + 1] = members[i]
+    end
+    at = at + length
+  end
+  lengths, records, members = table.concat(keptLengths), table.concat(keptRecords), keptMembers
+end
+
+if not generation then
+  local time = redis.call('TIME')
+  generation = string.format('%d.%06d', time[1], time[2])
+  redis.call('HSET', state, 'generation', generation)
+end
+-- The entry first: should Redis refuse it for want of memory, no id is remembered of what is not there.
+local entry = redis.call('XADD', stream, '*', 'kind', ARGV[4], 'received', ARGV[5], 'first', total, 'days', ARGV[6],
+  'generation', generation, 'lengths', lengths, 'records', records)
+redis.call('HSET', state, 'count', total + kept)
+if members then redis.call('SADD', current, unpack(members)) end
+if KEYS[5] then redis.call('SET', KEYS[5], tonumber(ARGV[10]) + kept, 'PX', ARGV[11]) end
+return {'ok', entry, total + kept - done, total + kept, duplicates}

@@ -1,0 +1,291 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool } from 'pg'
+import { comparePositions, type Entry, formatEntryId } from '#src/bus/bus.ts'
+import type { Commit } from '#src/bus/commits.ts'
+import { GroupGone, type GroupReader } from '#src/bus/group-reader.ts'
+import type { Log } from '#src/log.ts'
+import { readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
+import { EntryBuffer } from './buffer.ts'
+import { commitBatch, StaleOwner } from './commit-batch.ts'
+import type { GroupHandler } from './handler.ts'
+import { advance, BEGINNING, isOld, missingBefore, type OwnedPartition, rewind } from './owned-partition.ts'
+import { type Ownership, RENEW_MS } from './ownership.ts'
+
+/** What a consumer needs. */
+export interface ConsumerDeps {
+  readonly handler: GroupHandler
+  readonly reader: GroupReader
+  readonly ownership: Ownership
+  readonly pool: Pool
+  /** Acknowledges what is committed, and tells whoever waits. */
+  readonly announce: (commits: readonly Commit[]) => Promise<void>
+  readonly log: Log
+  /** Most events of one transaction. */
+  readonly batchEvents: number
+  /** How long the first entry of a batch may wait for company. */
+  readonly lingerMs: number
+  /** Most milliseconds for one statement. */
+  readonly timeoutMs: number
+  readonly onCommit?: (events: number, seconds: number) => void
+}
+
+/** How a consumer is doing. */
+export interface ConsumerHealth {
+  readonly owned: readonly number[]
+  /** Time of the last commit, or of the last look that found nothing to do; epoch milliseconds. */
+  readonly aliveMs: number
+  /** What stops it, in words; null when nothing does. */
+  readonly trouble: string | null
+}
+
+export interface GroupConsumer {
+  start(): void
+  /** Finishes the batch under way, commits it, hands its partitions over. */
+  stop(): Promise<void>
+  health(): ConsumerHealth
+}
+
+const BLOCK_MS = 500
+const READ_BYTES = 4 * 1024 * 1024
+const BUFFER_BYTES = 32 * 1024 * 1024
+const PENDING_COUNT = 64
+const BACK_OFF_MS = { first: 50, most: 2_000 }
+
+/**
+ * Reads a group's partitions, applies them and acknowledges, with reading and writing side by side: what arrives while a
+ * transaction runs makes the next one larger, so batches grow with the load by themselves.
+ */
+export function createConsumer(deps: ConsumerDeps): GroupConsumer {
+  const { handler, reader, ownership, pool, log } = deps
+  const owned = new Map<number, OwnedPartition>()
+  const buffer = new EntryBuffer(deps.batchEvents * 2, BUFFER_BYTES)
+  const stopping = new AbortController()
+  let era = 0 // raised by every rewind: what was read in an earlier one is not used, it is pending and comes again
+  let writing: Promise<void> = Promise.resolve()
+  let announcing: Promise<void> = Promise.resolve()
+  let aliveMs = Date.now()
+  let trouble: string | null = null
+  let loops: Promise<unknown> = Promise.resolve()
+
+  function rewindAll(): void {
+    era++
+    buffer.drop()
+    for (const partition of owned.values()) rewind(partition)
+  }
+
+  async function gain(partition: number): Promise<void> {
+    const checkpoint = await takeCheckpoint(pool, handler.group, partition)
+    await reader.ensure(partition, checkpoint.position)
+    const { position, eventCount, epoch } = checkpoint
+    owned.set(partition, {
+      partition,
+      epoch,
+      applied: position,
+      eventCount,
+      read: position,
+      mode: 'pending',
+      cursor: BEGINNING,
+      next: null,
+    })
+  }
+
+  /** Stops using a partition; what was read of it stays pending for the next owner. */
+  async function lose(partition: number): Promise<void> {
+    owned.delete(partition)
+    buffer.drop(partition)
+    await writing.catch(() => {})
+  }
+
+  async function balance(): Promise<void> {
+    const { gained, lost, surplus } = await ownership.balance(new Set(owned.keys()))
+    for (const partition of lost) await lose(partition)
+    for (const partition of surplus) {
+      await lose(partition)
+      await ownership.release(partition)
+    }
+    for (const partition of gained) await gain(partition)
+  }
+
+  /** One read: first what was delivered before, then what is new. */
+  async function fetch(): Promise<Entry[]> {
+    for (const partition of owned.values()) {
+      if (partition.mode === 'pending') return await fetchPending(partition)
+    }
+    const began = era
+    const entries = await reader.readNew([...owned.keys()], READ_BYTES, BLOCK_MS)
+    if (began !== era) return []
+    return entries.filter((entry) => {
+      const partition = owned.get(entry.partition)
+      if (partition === undefined || partition.mode === 'pending' || isOld(partition, entry)) return false
+      if (missingBefore(partition, entry) > 0) {
+        // Somebody who thinks that he still owns the partition has read in between: what he got is pending.
+        partition.mode = 'pending'
+        partition.cursor = partition.read
+        return false
+      }
+      advance(partition, entry)
+      return true
+    })
+  }
+
+  async function fetchPending(partition: OwnedPartition): Promise<Entry[]> {
+    const began = era
+    const { entries, gone } = await reader.readPending(partition.partition, partition.cursor, PENDING_COUNT)
+    if (began !== era || owned.get(partition.partition) !== partition) return []
+    if (entries.length + gone.length === 0) {
+      partition.mode = 'new'
+      return []
+    }
+    const seen = [...entries.map(({ id }) => id), ...gone].sort(comparePositions)
+    partition.cursor = seen.at(-1) ?? partition.cursor
+    const applied = seen.filter((id) => comparePositions(id, partition.applied) <= 0)
+    const lost = gone.filter((id) => comparePositions(id, partition.applied) > 0)
+    if (lost.length > 0)
+      log.error(
+        { partition: partition.partition, ids: lost.slice(0, 20).map(formatEntryId), entries: lost.length },
+        'entries were removed from the stream before they were applied',
+      )
+    const done = [...applied, ...lost].map(formatEntryId)
+    if (done.length > 0) await deps.announce([{ partition: partition.partition, ids: done, done: 0, generation: '' }])
+    const fresh = entries.filter((entry) => !isOld(partition, entry))
+    for (const entry of fresh) {
+      const missing = missingBefore(partition, entry)
+      if (missing > 0)
+        log.error(
+          { partition: partition.partition, before: formatEntryId(entry.id), events: missing },
+          'events are missing from the stream',
+        )
+      advance(partition, entry)
+    }
+    return fresh
+  }
+
+  async function readLoop(): Promise<void> {
+    let balancedAt = 0
+    while (!stopping.signal.aborted) {
+      if (Date.now() - balancedAt >= RENEW_MS) {
+        await balance()
+        balancedAt = Date.now()
+      }
+      if (owned.size === 0 || buffer.full) {
+        await (owned.size === 0
+          ? sleep(RENEW_MS / 2, undefined, { signal: stopping.signal })
+          : buffer.changed(RENEW_MS))
+        continue
+      }
+      const entries = await fetch()
+      if (entries.length > 0) buffer.push(entries)
+      else if (buffer.events === 0) aliveMs = Date.now()
+      trouble = null
+    }
+  }
+
+  async function writeLoop(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      if (buffer.events === 0) {
+        await buffer.changed(BLOCK_MS)
+        if (buffer.events > 0 && buffer.events < deps.batchEvents && deps.lingerMs > 0) await sleep(deps.lingerMs)
+        continue
+      }
+      writing = write(buffer.take(deps.batchEvents))
+      await writing
+    }
+  }
+
+  async function write(entries: readonly Entry[]): Promise<void> {
+    const mine = entries.filter(({ partition, id }) => {
+      const owner = owned.get(partition)
+      return owner !== undefined && comparePositions(id, owner.applied) > 0 // read twice: a rewind came while it was written
+    })
+    if (mine.length === 0) return
+    const began = performance.now()
+    const moves = await commitBatch(pool, handler, mine, owned, deps.timeoutMs)
+    for (const move of moves) {
+      const partition = owned.get(move.partition)
+      if (partition === undefined) continue
+      partition.applied = move.to
+      partition.eventCount = move.eventCount
+    }
+    aliveMs = Date.now()
+    deps.onCommit?.(
+      mine.reduce((sum, { lengths }) => sum + lengths.length, 0),
+      (performance.now() - began) / 1_000,
+    )
+    await announcing // at most one acknowledgement is under way beside the next transaction
+    announcing = deps.announce(commitsOf(mine)).catch((error: Error) => {
+      log.warn({ reason: error.message }, 'committed entries could not be acknowledged; they will be found applied')
+      rewindAll()
+    })
+  }
+
+  /** After any failure: believe Postgres, forget the rest. */
+  async function recover(error: unknown): Promise<void> {
+    rewindAll()
+    handler.failed?.(error)
+    if (error instanceof GroupGone)
+      log.warn('the consumer group is gone from Redis; making it again at the checkpoints held in Postgres')
+    else if (!(error instanceof StaleOwner)) {
+      trouble = error instanceof Error ? error.message : String(error)
+      log.warn({ group: handler.group, reason: trouble }, 'a batch was not applied; trying again')
+    }
+    const checkpoints = new Map(
+      (await readCheckpoints(pool, handler.group)).map((checkpoint) => [checkpoint.partition, checkpoint]),
+    )
+    for (const partition of [...owned.values()]) {
+      const checkpoint = checkpoints.get(partition.partition)
+      if (checkpoint === undefined || checkpoint.epoch !== partition.epoch) {
+        await lose(partition.partition)
+        continue
+      }
+      partition.applied = checkpoint.position
+      partition.eventCount = checkpoint.eventCount
+      rewind(partition)
+      await reader.ensure(partition.partition, checkpoint.position)
+    }
+  }
+
+  /** Runs a loop for ever: whatever fails, it recovers and begins again, more slowly each time. */
+  async function supervise(loop: () => Promise<void>): Promise<void> {
+    let waitMs = BACK_OFF_MS.first
+    while (!stopping.signal.aborted) {
+      const began = Date.now()
+      try {
+        await loop()
+      } catch (error) {
+        if (stopping.signal.aborted) return
+        if (Date.now() - began > BACK_OFF_MS.most) waitMs = BACK_OFF_MS.first
+        await recover(error).catch((again: Error) => {
+          trouble = again.message
+        })
+        await sleep(waitMs, undefined, { signal: stopping.signal }).catch(() => {})
+        waitMs = Math.min(BACK_OFF_MS.most, waitMs * 2)
+      }
+    }
+  }
+
+  return {
+    start() {
+      loops = Promise.all([supervise(readLoop), supervise(writeLoop)])
+    },
+    async stop() {
+      stopping.abort()
+      await loops
+      await writing.catch(() => {})
+      await announcing
+      await ownership.leave(owned.keys()).catch(() => {}) // Redis is away: the leases end by themselves
+    },
+    health: () => ({ owned: [...owned.keys()].sort((a, b) => a - b), aliveMs, trouble }),
+  }
+}
+
+function commitsOf(entries: readonly Entry[]): Commit[] {
+  const commits = new Map<number, { partition: number; ids: string[]; done: number; generation: string }>()
+  for (const { partition, id, firstNumber, lengths, generation } of entries) {
+    const commit = commits.get(partition) ?? { partition, ids: [], done: 0, generation }
+    commit.ids.push(formatEntryId(id))
+    commit.done = firstNumber + lengths.length
+    commit.generation = generation
+    commits.set(partition, commit)
+  }
+  return [...commits.values()]
+}

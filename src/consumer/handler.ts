@@ -1,0 +1,17 @@
+import type { PoolClient } from 'pg'
+import type { Entry } from '#src/bus/bus.ts'
+
+/** What a consumer group does with the entries it owns. */
+export interface GroupHandler {
+  /** Names the group and its checkpoints; never reused for something else. */
+  readonly group: string
+  /**
+   * Applies entries, in order for each partition, inside the transaction that moves the checkpoint; it may be called
+   * again with the same entries after a failure, and then nothing of the first time remains.
+   */
+  apply(client: PoolClient, entries: readonly Entry[]): Promise<void>
+  /** Called before each attempt, outside of the transaction. */
+  prepare?(entries: readonly Entry[]): Promise<void>
+  /** Called after a failed attempt, to choose another way for the next one. */
+  failed?(error: unknown): void
+}

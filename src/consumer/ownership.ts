@@ -1,0 +1,59 @@
+import type { Leases } from '#src/bus/leases.ts'
+import type { Log } from '#src/log.ts'
+
+/** A lease not renewed for this long is free for another process. */
+export const LEASE_MS = 1_500
+/** How often leases are renewed and the share is looked at. */
+export const RENEW_MS = 400
+
+/** Tells which partitions this process is to own; the consumer does the taking and the giving back. */
+export interface Ownership {
+  /**
+   * Renews what is owned and takes what is free, up to a fair share. Partitions above the share are named to be given
+   * back, one at a time, so that only what must move moves.
+   */
+  balance(
+    owned: ReadonlySet<number>,
+  ): Promise<{ readonly gained: number[]; readonly lost: number[]; readonly surplus: number[] }>
+  release(partition: number): Promise<void>
+  leave(owned: Iterable<number>): Promise<void>
+}
+
+export function createOwnership(leases: Leases, member: string, partitions: number, log: Log): Ownership {
+  async function balance(owned: ReadonlySet<number>) {
+    const members = await leases.join()
+    const share = shareOf(members, member, partitions)
+    const lost: number[] = []
+    for (const partition of owned) if (!(await leases.hold(partition))) lost.push(partition)
+    const kept = owned.size - lost.length
+    const gained: number[] = []
+    // Each member begins its search elsewhere, so that they seldom want the same one.
+    const start = Math.max(0, members.indexOf(member)) * Math.ceil(partitions / Math.max(1, members.length))
+    for (let i = 0; i < partitions && kept + gained.length < share; i++) {
+      const partition = (start + i) % partitions
+      if (owned.has(partition)) continue
+      if (await leases.hold(partition)) gained.push(partition)
+    }
+    const surplus = [...owned].filter((partition) => !lost.includes(partition)).slice(share)
+    if (gained.length + lost.length + surplus.length > 0)
+      log.debug({ members: members.length, share, gained, lost, surplus }, 'partitions change hands')
+    return { gained, lost, surplus }
+  }
+
+  return {
+    balance,
+    release: (partition) => leases.release(partition),
+    async leave(owned) {
+      for (const partition of owned) await leases.release(partition)
+      await leases.leave()
+    },
+  }
+}
+
+/** How many partitions a member is to own: as even as can be, the first ones in order get one more. */
+export function shareOf(members: readonly string[], member: string, partitions: number): number {
+  const place = members.indexOf(member)
+  if (place < 0) return 0
+  const least = Math.floor(partitions / members.length)
+  return place < partitions % members.length ? least + 1 : least
+}

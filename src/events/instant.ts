@@ -1,0 +1,70 @@
+/** A point in time as the envelope keeps it. */
+export interface Instant {
+  /** `YYYY-MM-DDTHH:MM:SS.ffffffZ`: UTC, always microseconds, so that text order is time order. */
+  readonly iso: string
+  /** Milliseconds since the Unix epoch, rounded down. */
+  readonly ms: number
+}
+
+const CANONICAL_LENGTH = '2026-11-24T00:04:11.208894Z'.length
+const FORM = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,12}))?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?$/
+const FIRST_MS = Date.parse('0001-01-01T00:00:00Z')
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')
+/** Numbers above this are milliseconds, below it seconds: the watershed of pydantic, which Prefect's server uses. */
+const SECONDS_BELOW = 2e10
+
+/**
+ * Reads the three forms that Prefect's client sends: ISO 8601 with `T`, the same with a space, and epoch seconds as a
+ * number. Without an offset the time is UTC. Digits beyond microseconds are cut. Null when it is none of these, not a
+ * date of the calendar, or outside the years 1 to 9999 (the range that Python, and so every client, can hold).
+ */
+export function parseInstant(value: unknown): Instant | null {
+  if (typeof value === 'string') return fromText(value)
+  if (typeof value === 'number') return fromNumber(value)
+  return null
+}
+
+/** The instant of a clock reading in milliseconds. */
+export function instantOfMs(ms: number): Instant {
+  return { iso: `${new Date(ms).toISOString().slice(0, -1)}000Z`, ms }
+}
+
+function fromText(text: string): Instant | null {
+  const match = FORM.exec(text)
+  if (match === null) return null
+  const [, date = '', clock = '', fraction = '', zone = 'Z'] = match
+  const seconds = clock.length === 5 ? `${clock}:00` : clock
+  const wholeMs = Date.parse(`${date}T${seconds}Z`)
+  // Date.parse takes the 30th of February for the 2nd of March: a date that does not come back is not in the calendar.
+  if (Number.isNaN(wholeMs) || new Date(wholeMs).toISOString().slice(0, 10) !== date) return null
+  const micros = fraction.padEnd(6, '0').slice(0, 6)
+  if (zone === 'Z' || zone === 'z') {
+    if (wholeMs < FIRST_MS) return null
+    const iso =
+      text.length === CANONICAL_LENGTH && text[10] === 'T' && text[26] === 'Z' ? text : `${date}T${seconds}.${micros}Z`
+    return { iso, ms: wholeMs + Number(micros.slice(0, 3)) }
+  }
+  const offsetMs = offsetOf(zone)
+  if (offsetMs === null) return null
+  return compose(wholeMs - offsetMs, micros)
+}
+
+function fromNumber(value: number): Instant | null {
+  const seconds = Math.abs(value) > SECONDS_BELOW ? value / 1000 : value
+  if (!Number.isFinite(seconds)) return null
+  const whole = Math.floor(seconds)
+  const micros = Math.min(999_999, Math.round((seconds - whole) * 1e6))
+  return compose(whole * 1000, String(micros).padStart(6, '0'))
+}
+
+function compose(wholeMs: number, micros: string): Instant | null {
+  if (!(wholeMs >= FIRST_MS && wholeMs <= LAST_MS)) return null
+  return { iso: `${new Date(wholeMs).toISOString().slice(0, 19)}.${micros}Z`, ms: wholeMs + Number(micros.slice(0, 3)) }
+}
+
+function offsetOf(zone: string): number | null {
+  const hours = Number(zone.slice(1, 3))
+  const minutes = zone.length > 3 ? Number(zone.slice(-2)) : 0
+  if (hours > 23 || minutes > 59) return null
+  return (zone[0] === '-' ? -1 : 1) * (hours * 60 + minutes) * 60_000
+}

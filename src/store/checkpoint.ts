@@ -1,0 +1,93 @@
+import type { PoolClient } from 'pg'
+
+/** A place in a partition, as the table keeps it. */
+export interface CheckpointPosition {
+  readonly ms: number
+  readonly seq: number
+}
+
+/** How far a group has applied a partition, and the epoch of whoever may move it. */
+export interface Checkpoint {
+  readonly partition: number
+  readonly position: CheckpointPosition
+  readonly eventCount: number
+  readonly epoch: number
+}
+
+export interface CheckpointMove {
+  readonly partition: number
+  readonly epoch: number
+  readonly from: CheckpointPosition
+  readonly to: CheckpointPosition
+  readonly eventCount: number
+}
+
+/** Anything that runs a statement: a pool, or a connection in a transaction. */
+export type Queryable = Pick<PoolClient, 'query'>
+
+interface Row {
+  partition: number
+  entry_ms: string
+  entry_seq: string
+  event_count: string
+  owner_epoch: string
+}
+
+const COLUMNS = 'partition, entry_ms, entry_seq, event_count, owner_epoch'
+
+/** Becomes a partition's owner: raises its epoch, so that whoever owned it before can move nothing any more. */
+export async function takeCheckpoint(db: Queryable, group: string, partition: number): Promise<Checkpoint> {
+  const { rows } = await db.query<Row>(
+    `insert into checkpoint ("group", partition, owner_epoch) values ($1, $2, 1)
+     on conflict ("group", partition) do update set owner_epoch = checkpoint.owner_epoch + 1
+     returning ${COLUMNS}`,
+    [group, partition],
+  )
+  return read(rows[0] as Row)
+}
+
+/** A group's checkpoints, in the order of partitions; those it never read are missing. */
+export async function readCheckpoints(db: Queryable, group: string): Promise<Checkpoint[]> {
+  const { rows } = await db.query<Row>(`select ${COLUMNS} from checkpoint where "group" = $1 order by partition`, [
+    group,
+  ])
+  return rows.map(read)
+}
+
+/** Moves checkpoints by compare-and-set. Returns those that another owner, or another commit of ours, moved first. */
+export async function moveCheckpoints(
+  db: Queryable,
+  group: string,
+  moves: readonly CheckpointMove[],
+): Promise<number[]> {
+  const { rows } = await db.query<{ partition: number }>(
+    `update checkpoint c
+     set entry_ms = m.to_ms, entry_seq = m.to_seq, event_count = m.event_count, moved_at = now()
+     from unnest($2::int2[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[])
+       as m(partition, epoch, from_ms, from_seq, to_ms, to_seq, event_count)
+     where c."group" = $1 and c.partition = m.partition and c.owner_epoch = m.epoch
+       and c.entry_ms = m.from_ms and c.entry_seq = m.from_seq
+     returning c.partition`,
+    [
+      group,
+      moves.map((move) => move.partition),
+      moves.map((move) => move.epoch),
+      moves.map((move) => move.from.ms),
+      moves.map((move) => move.from.seq),
+      moves.map((move) => move.to.ms),
+      moves.map((move) => move.to.seq),
+      moves.map((move) => move.eventCount),
+    ],
+  )
+  const moved = new Set(rows.map((row) => row.partition))
+  return moves.filter((move) => !moved.has(move.partition)).map((move) => move.partition)
+}
+
+function read(row: Row): Checkpoint {
+  return {
+    partition: row.partition,
+    position: { ms: Number(row.entry_ms), seq: Number(row.entry_seq) },
+    eventCount: Number(row.event_count),
+    epoch: Number(row.owner_epoch),
+  }
+}
