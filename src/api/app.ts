@@ -1,0 +1,49 @@
+/** The HTTP server of Millrace, put together. It is built without listening, so that tests can use `inject`. */
+import type { Settings } from '../config.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import { admin } from './admin.ts'
+import { csrfToken } from './csrf-token.ts'
+import { health, type Probes } from './health.ts'
+import type { Ingest } from './ingest-port.ts'
+import { metricsPage } from './metrics.ts'
+import { describeApi } from './openapi.ts'
+import type { Api } from './route.ts'
+import { createServer } from './server.ts'
+
+/** What the API is made of. Whoever made these closes them, after the app. */
+export interface ApiNeeds {
+  readonly settings: Settings
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly ingest: Ingest
+  readonly probes: Probes
+  /** How long `/ready` waits for them; 2,000 ms unless said otherwise. */
+  readonly probeMs?: number
+  /** Millrace's own release, for the description of the API. */
+  readonly version: string
+}
+
+/** The whole API, ready to listen or to `inject`. `close()` ends sockets so that their clients come back elsewhere. */
+export async function createApi(needs: ApiNeeds): Promise<Api> {
+  const app = createServer(needs)
+  await describeApi(app, needs.version, needs.settings.server.authString)
+  app.register(
+    async (api: Api) => {
+      for (const route of [health, admin, csrfToken]) await route(api, needs)
+    },
+    { prefix: '/api' },
+  )
+  await metricsPage(app, needs)
+  await app.ready()
+  return app
+}
+
+/** `/metrics`, `/api/health` and `/api/ready` alone, for a process that serves no API. */
+export async function createStatusApi(needs: Pick<ApiNeeds, 'settings' | 'log' | 'metrics' | 'probes'>): Promise<Api> {
+  const app = createServer(needs)
+  app.register(async (api: Api) => health(api, needs), { prefix: '/api' })
+  await metricsPage(app, needs)
+  await app.ready()
+  return app
+}
