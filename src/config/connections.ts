@@ -36,8 +36,11 @@ function resolve(
   const url = picked.get(`${room}.url`)
   const parts = names.flatMap((name) => picked.get(`${room}.${name}`) ?? [])
   const given = parts.filter(({ source }) => source !== 'default')
-  if (url === undefined || given.length === 0) return
-  if (url.source !== 'default') {
+  if (url === undefined) return
+  if (given.length === 0 || url.source !== 'default') {
+    // Pieces that are not used have no value: whoever reads the list should not think of a server on localhost.
+    for (const part of parts) if (!given.includes(part)) picked.set(part.setting.path, { ...part, value: null })
+    if (given.length === 0) return
     const ignored = given.map(({ source }) => nameIn(source)).join(', ')
     to.warnings.push(`${nameIn(url.source)} wins: ${ignored} ${given.length === 1 ? 'is' : 'are'} ignored.`)
     return

@@ -1,0 +1,16 @@
+/** The database that the commands under `millrace database` work on. */
+import { SettingInvalid } from '../errors.ts'
+import { settingsFor } from './settings.ts'
+import type { Terminal } from './terminal.ts'
+
+/** The configured database and its timeouts. @throws SettingInvalid when there is only the embedded one */
+export function configuredDatabase(terminal: Terminal) {
+  const { settings, sources } = settingsFor(terminal)
+  const { url, connectTimeoutMs, timeoutMs, migrationTimeoutMs } = settings.database
+  if (url === null) {
+    const allowed = 'this command needs a database of yours: the embedded one is upgraded by `millrace server start`'
+    throw new SettingInvalid([{ name: 'MILLRACE_DATABASE_URL', value: 'unset', allowed }])
+  }
+  const shown = sources.get('database.url')?.shown ?? ''
+  return { url, shown, connectTimeoutMs, timeoutMs, migrationTimeoutMs }
+}

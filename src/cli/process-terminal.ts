@@ -1,0 +1,33 @@
+/** The terminal of this process. */
+import { once } from 'node:events'
+import { createInterface } from 'node:readline/promises'
+import type { Terminal } from './terminal.ts'
+
+/** Makes a terminal of the process's own streams. */
+export function processTerminal(stop: AbortSignal): Terminal {
+  // `millrace … | head` closes the pipe early: not a fault, there is just nobody left to print for.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  return {
+    env: process.env,
+    stop,
+    print: async (line) => {
+      if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')
+    },
+    note: (line) => {
+      process.stderr.write(`${line}\n`)
+    },
+    confirm: async (question) => {
+      if (!process.stdin.isTTY) return null
+      const reader = createInterface({ input: process.stdin, output: process.stderr })
+      // Ctrl-C and Ctrl-D close the reader, and the question would never be answered.
+      reader.once('SIGINT', () => reader.close())
+      const closed = once(reader, 'close').then(() => '')
+      const answer = await Promise.race([
+        reader.question(`${question} [y/N] `, { signal: stop }).catch(() => ''),
+        closed,
+      ])
+      reader.close()
+      return /^y(es)?$/i.test(answer.trim())
+    },
+  }
+}

@@ -1,0 +1,70 @@
+/** Puts the commands together; `main.ts` runs them. */
+import { Command } from 'commander'
+import manifest from '../../package.json' with { type: 'json' }
+import { configCommand } from './config.ts'
+import { databaseStatusCommand } from './database-status.ts'
+import { databaseUpgradeCommand } from './database-upgrade.ts'
+import { eventsEmitCommand } from './events-emit.ts'
+import { eventsStreamCommand } from './events-stream.ts'
+import { describeFailure, EXIT } from './failure.ts'
+import { serverStartCommand } from './server-start.ts'
+import { servicesLsCommand } from './services-ls.ts'
+import { servicesStartCommand } from './services-start.ts'
+import type { Terminal } from './terminal.ts'
+
+const EXAMPLES = `
+Examples:
+  $ millrace server start
+  $ millrace events emit order.placed --resource-id order.1 --payload '{"total": 12}'
+  $ millrace events stream
+  $ millrace config
+
+Settings come from the environment; 'millrace config' prints them all.`
+
+/** Builds the program. Nothing is loaded or connected before a command runs. */
+export function buildProgram(terminal: Terminal): Command {
+  const program = new Command('millrace')
+    .description(manifest.description)
+    .version(manifest.version, '--version', 'print the version')
+    .addHelpText('after', EXAMPLES)
+  const groups: [name: string, description: string, commands: Command[]][] = [
+    ['server', 'run the API server', [serverStartCommand(terminal)]],
+    ['services', 'run and list the background services', [servicesStartCommand(terminal), servicesLsCommand(terminal)]],
+    ['database', 'bring the database up to date', [databaseUpgradeCommand(terminal), databaseStatusCommand(terminal)]],
+    ['events', 'send and follow events', [eventsEmitCommand(terminal), eventsStreamCommand(terminal)]],
+  ]
+  for (const [name, description, commands] of groups) {
+    const group = new Command(name).description(description)
+    for (const command of commands) group.addCommand(command)
+    program.addCommand(group)
+  }
+  return settle(program.addCommand(configCommand(terminal)), terminal)
+}
+
+/** Has every command report its failures in our way, instead of ending the process by itself. */
+function settle(command: Command, terminal: Terminal): Command {
+  command.exitOverride()
+  command.configureOutput({
+    outputError: (text) =>
+      terminal.note(
+        `${text
+          .trim()
+          .replace(/^error: /, 'millrace: ')
+          .replaceAll('\n', ' ')} (see --help)`,
+      ),
+  })
+  for (const child of command.commands) settle(child as Command, terminal)
+  return command
+}
+
+/** Runs one command line, without the program's name. @returns the exit code */
+export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    await buildProgram(terminal).parseAsync([...args], { from: 'user' })
+    return EXIT.ok
+  } catch (error) {
+    const { lines, exit } = describeFailure(error, terminal.env)
+    for (const line of lines) terminal.note(line)
+    return exit
+  }
+}
