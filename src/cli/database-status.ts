@@ -14,9 +14,9 @@ export function databaseStatusCommand(terminal: Terminal): Command {
       '\nExamples:\n  $ MILLRACE_DATABASE_URL=postgresql://me:secret@db/millrace millrace database status',
     )
     .action(async ({ json }: { json?: true }) => {
-      const { url, shown, migrationTimeoutMs: _, ...timeouts } = configuredDatabase(terminal)
+      const { url, shown } = configuredDatabase(terminal)
       const { migrationStatus } = await loadMigrations()
-      const { current, pending, tooNew } = await migrationStatus(url, timeouts)
+      const { current, pending, tooNew } = await migrationStatus(url)
       if (json) return terminal.print(JSON.stringify({ database: shown, current, pending, tooNew }, null, 2))
       await terminal.print(`${shown} is at migration ${current ?? 'none'}.`)
       if (tooNew) await terminal.print('That is newer than this release knows: run the newer release.')

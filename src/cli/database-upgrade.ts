@@ -19,9 +19,9 @@ export function databaseUpgradeCommand(terminal: Terminal): Command {
     .option('-y, --yes', "don't ask")
     .addHelpText('after', EXAMPLES)
     .action(async ({ yes }: { yes?: true }) => {
-      const { url, shown, migrationTimeoutMs, ...timeouts } = configuredDatabase(terminal)
+      const { url, shown, migrationTimeoutMs } = configuredDatabase(terminal)
       const { migrationStatus, migrate } = await loadMigrations()
-      const { current, pending, tooNew } = await migrationStatus(url, timeouts)
+      const { current, pending, tooNew } = await migrationStatus(url)
       if (tooNew) throw new SchemaTooNew({ found: current ?? 'unknown', newestKnown: null })
       if (pending.length === 0) return terminal.print(`${shown} is up to date.`)
       if (!yes) {
@@ -35,7 +35,7 @@ export function databaseUpgradeCommand(terminal: Terminal): Command {
         if (answer === null) throw new UsageInvalid('nobody is here to confirm the upgrade: add -y to apply it.')
         if (!answer) return terminal.print('Nothing was changed.')
       }
-      const onProgress = (line: string) => terminal.note(line)
+      const onProgress = (name: string) => terminal.note(`applying ${name}`)
       const interrupted = stopped(terminal.stop).then(() => {
         throw new CommandFailed('stopped; each migration is applied whole or not at all, so run it again.')
       })

@@ -25,27 +25,11 @@ export interface AppRoom {
   }): Promise<RunningServer>
 }
 
-/** The migrations of the database. */
-export interface MigrationRoom {
-  migrationStatus(
-    databaseUrl: string,
-    options: { readonly timeoutMs: number; readonly connectTimeoutMs: number },
-  ): Promise<{
-    readonly current: string | null
-    readonly pending: readonly { readonly name: string; readonly why: string }[]
-    readonly tooNew: boolean
-  }>
-  migrate(
-    databaseUrl: string,
-    options: { readonly timeoutMs: number; readonly onProgress?: (line: string) => void },
-  ): Promise<{ readonly applied: readonly string[] }>
-}
-
 /** Opens the composition root, and with it everything. */
 export const loadApp = () => open<AppRoom>('#src/app.ts')
 
 /** Opens the migrations. */
-export const loadMigrations = () => open<MigrationRoom>('#src/store/migrate.ts')
+export const loadMigrations = () => import('#src/store/migrate.ts')
 
 /** Opens the list of services. */
 export const loadServices = () => import('#src/services/index.ts')
