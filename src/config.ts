@@ -4,7 +4,7 @@
  * outside this file and its folder looks at the environment.
  */
 import { Value } from '@sinclair/typebox/value'
-import { ConnectionParts } from './config/connection-settings.ts'
+import { ConnectionParts } from './config/connection-parts.ts'
 import { type PickedSettings, resolveConnections } from './config/connections.ts'
 import { warnOfUnknownNames } from './config/names.ts'
 import { type Complaints, type Environment, type Override, pick } from './config/pick.ts'

@@ -21,7 +21,7 @@ export function readSetting(setting: Setting, text: string, home: string = homed
   if (setting.kind === 'redis-url') return readRedisUrl(text)
   if (setting.kind === 'postgres-url') return readPostgresUrl(text)
   if (setting.kind === 'http-url') return readHttpUrl(text)
-  const value = parse(setting, text.trim(), home)
+  const value = parse(setting, setting.secret ? text : text.trim(), home) // a password may begin with a space
   return Value.Check(setting.schema, value) ? { value } : { allowed: allowedFor(setting) }
 }
 

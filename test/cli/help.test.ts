@@ -37,7 +37,8 @@ test('every command has --help with a description, and examples where it does so
       'config',
     ],
   )
-  for (const { path, leaf } of commands) {
+  // Groups show what commander makes of their commands; starting a process for each of them would show no more.
+  for (const { path, leaf } of commands.filter(({ path, leaf }) => leaf || path.length === 0)) {
     const { stdout, stderr, exit } = await millrace([...path, '--help'])
     const name = ['millrace', ...path].join(' ')
     assert.deepEqual([exit, stderr], [0, ''], name)
