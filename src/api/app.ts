@@ -10,6 +10,9 @@ import { metricsPage } from './metrics.ts'
 import { describeApi } from './openapi.ts'
 import type { Api } from './route.ts'
 import { createServer } from './server.ts'
+import { takeEvents } from './sockets/events-in.ts'
+import { SOCKET_LIMITS, type SocketLimits } from './sockets/limits.ts'
+import { openSockets } from './sockets/sockets.ts'
 
 /** What the API is made of. Whoever made these closes them, after the app. */
 export interface ApiNeeds {
@@ -20,6 +23,8 @@ export interface ApiNeeds {
   readonly probes: Probes
   /** How long `/ready` waits for them; 2,000 ms unless said otherwise. */
   readonly probeMs?: number
+  /** Where they differ from `SOCKET_LIMITS`. */
+  readonly limits?: Partial<SocketLimits>
   /** Millrace's own release, for the description of the API. */
   readonly version: string
 }
@@ -28,9 +33,13 @@ export interface ApiNeeds {
 export async function createApi(needs: ApiNeeds): Promise<Api> {
   const app = createServer(needs)
   await describeApi(app, needs.version, needs.settings.server.authString)
+  const limits = { ...SOCKET_LIMITS, ...needs.limits }
+  const { authString } = needs.settings.server
+  const serveSocket = await openSockets(app, { authString, maxBytes: needs.settings.events.maxBytes, limits })
   app.register(
     async (api: Api) => {
       for (const route of [health, admin, csrfToken]) await route(api, needs)
+      serveSocket(api, '/events/in', (socket) => takeEvents(socket, { ...needs, limits }))
     },
     { prefix: '/api' },
   )
