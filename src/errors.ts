@@ -142,3 +142,27 @@ export class EvictionPolicyUnsafe extends AppError {
     this.facts = facts
   }
 }
+
+/** The database lacks tables of this release, and bringing it up to date at the start is switched off. */
+export class SchemaOutdated extends AppError {
+  readonly code = 'SCHEMA_OUTDATED'
+  override readonly facts: { readonly pending: readonly string[] }
+
+  constructor(facts: { readonly pending: readonly string[] }, options?: ErrorOptions) {
+    super(`The database lacks ${facts.pending.join(', ')}: run 'millrace database upgrade' and start again.`, options)
+    this.facts = facts
+  }
+}
+
+/** Services on their own need servers that an API uses too. Remedy: name both. */
+export class ServersUnset extends AppError {
+  readonly code = 'SERVERS_UNSET'
+
+  constructor(options?: ErrorOptions) {
+    super(
+      'Services alone need the servers of the API they work for: set MILLRACE_REDIS_URL and MILLRACE_DATABASE_URL, ' +
+        "or run 'millrace server start', which brings its own.",
+      options,
+    )
+  }
+}

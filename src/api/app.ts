@@ -20,6 +20,8 @@ export interface ApiNeeds {
   readonly log: Log
   readonly metrics: Metrics
   readonly ingest: Ingest
+  /** Resources with needs of their own; each gets the app at the prefix `/api`. */
+  readonly resources?: readonly ((api: Api) => Promise<void> | void)[]
   readonly probes: Probes
   /** How long `/ready` waits for them; 2,000 ms unless said otherwise. */
   readonly probeMs?: number
@@ -39,6 +41,7 @@ export async function createApi(needs: ApiNeeds): Promise<Api> {
   app.register(
     async (api: Api) => {
       for (const route of [health, admin, csrfToken]) await route(api, needs)
+      for (const resource of needs.resources ?? []) await api.register(async (scope: Api) => resource(scope))
       serveSocket(api, '/events/in', (socket) => takeEvents(socket, { ...needs, limits }))
     },
     { prefix: '/api' },

@@ -26,14 +26,10 @@ export interface AppRoom {
 }
 
 /** Opens the composition root, and with it everything. */
-export const loadApp = () => open<AppRoom>('#src/app.ts')
+export const loadApp = (): Promise<AppRoom> => import('#src/app.ts')
 
 /** Opens the migrations. */
 export const loadMigrations = () => import('#src/store/migrate.ts')
 
 /** Opens the list of services. */
 export const loadServices = () => import('#src/services/index.ts')
-
-async function open<Room>(path: string): Promise<Room> {
-  return (await import(path)) as Room
-}

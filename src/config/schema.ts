@@ -96,17 +96,15 @@ const metrics = Type.Object({
   host: text({
     environment: 'MILLRACE_METRICS_HOST',
     default: '127.0.0.1',
-    description: 'Address at which a process without an API serves `/metrics`.',
+    description: 'Address at which a process without an API serves `/metrics` and `/api/ready`.',
   }),
-  port: optional(
-    integer({
-      environment: 'MILLRACE_METRICS_PORT',
-      default: 0,
-      minimum: 0,
-      maximum: MAX_PORT,
-      description: 'Port for that; 0 takes a free one and logs it; unset, such a process serves none.',
-    }),
-  ),
+  port: integer({
+    environment: 'MILLRACE_METRICS_PORT',
+    default: 0,
+    minimum: 0,
+    maximum: MAX_PORT,
+    description: 'Port for that; 0 takes a free one and prints it.',
+  }),
 })
 
 const client = Type.Object({

@@ -10,6 +10,8 @@ export interface EncodedEvent {
   readonly id: string
   /** Hash of the ordering key, 32 bits unsigned; modulo the number of partitions it names the partition. */
   readonly keyHash: number
+  /** Epoch milliseconds, rounded down. */
+  readonly occurredMs: number
   /** The day it occurred on, in days since the epoch (UTC). */
   readonly day: number
   /** See `record.ts`. */
@@ -35,5 +37,11 @@ export function encodeEvent(event: CheckedEvent, payload: Buffer): EncodedEvent 
   record.write(head, 0)
   payload.copy(record, headBytes)
   record.write(TAIL, headBytes + payload.length, 'latin1')
-  return { id, keyHash: hashOrderingKey(orderingKey(event)), day: Math.floor(occurred.ms / DAY_MS), record }
+  return {
+    id,
+    keyHash: hashOrderingKey(orderingKey(event)),
+    occurredMs: occurred.ms,
+    day: Math.floor(occurred.ms / DAY_MS),
+    record,
+  }
 }

@@ -2,51 +2,34 @@
  * The background services: the list that `millrace services ls` prints and that a process starts from. Each has a switch;
  * any number of processes may run each of them.
  */
+import { eventPersister } from './event-persister.ts'
+import { eventStream } from './event-stream.ts'
+import { logPartitions } from './log-partitions.ts'
+import type { RunningService, Service, ServiceContext, ServiceDescription } from './service.ts'
+import { streamJanitor } from './stream-janitor.ts'
 
-/** What there is to say about a service. */
-export interface ServiceDescription {
-  /** Its lasting name. */
-  readonly name: string
-  /** What it does, in a few words. */
-  readonly title: string
-  /** What it does and what happens without it, in sentences. */
-  readonly description: string
-  /** The path of its switch in the settings. */
-  readonly setting: string
-  /** The switch's name in the environment. */
-  readonly environment: string
-}
+export type { RunningService, Service, ServiceContext, ServiceDescription } from './service.ts'
+
+/** Those that a services process runs. */
+const background: readonly Service[] = [eventPersister, streamJanitor, logPartitions]
 
 /** Every service, in the order in which an event meets them. */
-export const services: readonly ServiceDescription[] = [
-  {
-    name: 'event-persister',
-    title: 'writes events from the streams to the log',
-    description: 'Reads the streams in large batches and commits them to the log in Postgres. Without it events wait.',
-    setting: 'services.eventPersister.enabled',
-    environment: 'MILLRACE_SERVICES_EVENT_PERSISTER_ENABLED',
-  },
-  {
-    name: 'event-stream',
-    title: 'sends live events to WebSocket subscribers',
-    description:
-      'Follows the streams and sends each new event to the subscribers of this API server whose filter it passes.',
-    setting: 'services.eventStream.enabled',
-    environment: 'MILLRACE_SERVICES_EVENT_STREAM_ENABLED',
-  },
-  {
-    name: 'stream-janitor',
-    title: 'trims the streams behind the slowest group',
-    description: 'Removes entries that every consumer group has committed. Without it the memory of Redis fills.',
-    setting: 'services.streamJanitor.enabled',
-    environment: 'MILLRACE_SERVICES_STREAM_JANITOR_ENABLED',
-  },
-  {
-    name: 'log-partitions',
-    title: "makes the log's day partitions and drops old ones",
-    description:
-      'Makes the partitions of the coming days ahead of time and drops those past retention, a day at a time.',
-    setting: 'services.logPartitions.enabled',
-    environment: 'MILLRACE_SERVICES_LOG_PARTITIONS_ENABLED',
-  },
-]
+export const services: readonly ServiceDescription[] = [eventPersister, eventStream, streamJanitor, logPartitions].map(
+  ({ name, title, description, setting, environment }) => ({ name, title, description, setting, environment }),
+)
+
+/** Starts the services that are switched on. */
+export function startServices(context: ServiceContext): RunningService & { readonly names: readonly string[] } {
+  const on = background.filter((service) => service.isOn(context.settings))
+  const running = on.map((service) => service.start(context))
+  return {
+    names: on.map(({ name }) => name),
+    trouble() {
+      const troubles = running
+        .map((service, i) => [on[i]?.name, service.trouble()])
+        .filter(([, trouble]) => trouble !== null)
+      return troubles.length === 0 ? null : troubles.map(([name, trouble]) => `${name}: ${trouble}`).join('; ')
+    },
+    stop: async () => void (await Promise.all(running.map((service) => service.stop()))),
+  }
+}

@@ -8,6 +8,8 @@ export interface LogEntry {
   readonly partition: number
   readonly id: { readonly ms: number; readonly seq: number }
   readonly received: string
+  /** Index of the first record within its entry; 0 unless this is a part of one. */
+  readonly firstIndex?: number
   readonly lengths: readonly number[]
   readonly records: Buffer
 }
@@ -47,17 +49,18 @@ function encodeRows(entries: readonly LogEntry[]): Buffer {
     Buffer.from(`${partition}\x01${id.ms}\x01${id.seq}\x01${received}\x01`, 'latin1'),
   )
   let bytes = 0
-  entries.forEach(({ lengths, records }, i) => {
-    bytes += records.length + lengths.length * ((prefixes[i] as Buffer).length + indexBytes(lengths.length - 1).length)
+  entries.forEach(({ lengths, records, firstIndex = 0 }, i) => {
+    const longest = indexBytes(firstIndex + lengths.length - 1).length
+    bytes += records.length + lengths.length * ((prefixes[i] as Buffer).length + longest)
   })
   const rows = Buffer.allocUnsafe(bytes)
   let at = 0
-  entries.forEach(({ lengths, records }, i) => {
+  entries.forEach(({ lengths, records, firstIndex = 0 }, i) => {
     const prefix = prefixes[i] as Buffer
     let start = 0
     lengths.forEach((length, index) => {
       at += prefix.copy(rows, at)
-      at += indexBytes(index).copy(rows, at)
+      at += indexBytes(firstIndex + index).copy(rows, at)
       at += records.copy(rows, at, start, start + length)
       start += length
     })

@@ -1,0 +1,162 @@
+/** The composition root: makes the parts, in order, and takes them down in the opposite one. */
+import { readFileSync } from 'node:fs'
+import { createApi, createStatusApi } from './api/app.ts'
+import { eventIngest } from './api/event-ingest.ts'
+import { createIngest } from './api/ingest.ts'
+import type { Api } from './api/route.ts'
+import { type Bus, createBus } from './bus/index.ts'
+import type { Settings } from './config.ts'
+import { startEmbedded } from './embedded/index.ts'
+import { PartitionCountMismatch, SchemaOutdated, ServersUnset } from './errors.ts'
+import type { Log } from './log.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { startServices } from './services/index.ts'
+import { countMissingEvents } from './store/event-presence.ts'
+import { fixSetting } from './store/fixed-setting.ts'
+import { migrate, migrationStatus } from './store/migrate.ts'
+import { createStore, type Store } from './store/pool.ts'
+
+export interface StartOptions {
+  readonly settings: Settings
+  readonly log: Log
+  readonly withApi: boolean
+  readonly withServices: boolean
+}
+
+export interface RunningServer {
+  /** Where the API is; null without one. */
+  readonly url: string | null
+  /** What to tell the person who started it. */
+  readonly lines: readonly string[]
+  /** Stops in order and leaves no process behind. */
+  stop(): Promise<void>
+}
+
+const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
+
+/**
+ * Starts what was asked for: on the servers that the settings name, else on embedded ones.
+ * @throws AppError, one sentence on what is missing or wrong; nothing is left running then
+ */
+export async function startServer(options: StartOptions): Promise<RunningServer> {
+  const stops: (() => Promise<void> | void)[] = []
+  const stop = async () => {
+    for (const end of stops.splice(0).reverse()) await end()
+  }
+  try {
+    return { ...(await start(options, (end) => stops.push(end))), stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function start(
+  { settings, log, withApi, withServices }: StartOptions,
+  onStop: (end: () => Promise<void> | void) => void,
+) {
+  const servers = await findServers(settings, log, withApi, onStop)
+  const metrics = createMetrics()
+  const store = await openStore(settings, servers.databaseUrl, log)
+  onStop(() => store.close())
+  const bus = await openBus(settings, servers.redisUrl, log, metrics)
+  onStop(() => bus.close())
+  await checkPartitions(store, settings)
+
+  if (withServices) {
+    const services = startServices({ settings, log, metrics, bus, pool: store.hot, nowMs: Date.now })
+    onStop(() => services.stop())
+    log.info({ services: services.names }, 'services run')
+  }
+  const probes = { redis: () => bus.ping(), postgres: () => store.ping() }
+  const lines = [...servers.lines]
+  if (!withApi) {
+    const url = await serveStatus(settings, log, metrics, probes, onStop)
+    return {
+      url: null,
+      lines: [`Millrace services run; their health and metrics: ${url}/api/ready, ${url}/metrics`, ...lines],
+    }
+  }
+  const producer = bus.producer()
+  const ingest = createIngest({
+    producer,
+    limits: settings.events,
+    metrics,
+    nowMs: Date.now,
+    countMissing: (events) => countMissingEvents(store.hot, events),
+  })
+  const resources = [
+    (app: Api) => eventIngest(app, { ingest, maxBatchEvents: settings.ingest.maxBatchEvents, nowMs: Date.now }),
+  ]
+  const api = await createApi({ settings, log, metrics, ingest, probes, resources, version: VERSION })
+  onStop(() => api.close())
+  const url = await api.listen({ host: settings.server.host, port: settings.server.port })
+  return { url, lines: [...greeting(url), ...lines] }
+}
+
+async function findServers(settings: Settings, log: Log, withApi: boolean, onStop: (end: () => Promise<void>) => void) {
+  const { redis, database } = settings
+  if (redis.url !== null && database.url !== null) return { redisUrl: redis.url, databaseUrl: database.url, lines: [] }
+  if (!withApi) throw new ServersUnset()
+  const embedded = await startEmbedded({
+    home: settings.home,
+    need: { redis: redis.url === null, postgres: database.url === null },
+    log: (line) => log.info(line),
+  })
+  onStop(() => embedded.stop())
+  return {
+    redisUrl: redis.url ?? (embedded.redisUrl as string),
+    databaseUrl: database.url ?? (embedded.databaseUrl as string),
+    lines: [
+      `Data: ${settings.home} (embedded ${[redis.url === null && 'Redis', database.url === null && 'Postgres'].filter(Boolean).join(' and ')})`,
+    ],
+  }
+}
+
+async function openStore({ database }: Settings, url: string, log: Log): Promise<Store> {
+  if (database.migrateOnStart) {
+    const { applied } = await migrate(url, { timeoutMs: database.migrationTimeoutMs })
+    if (applied.length > 0) log.info({ applied }, 'the database is up to date')
+  } else {
+    const { pending } = await migrationStatus(url)
+    if (pending.length > 0) throw new SchemaOutdated({ pending: pending.map(({ name }) => name) })
+  }
+  return createStore({
+    url,
+    timeoutMs: database.timeoutMs,
+    connectTimeoutMs: database.connectTimeoutMs,
+    poolSize: database.poolSize,
+  })
+}
+
+function openBus({ redis, streams, ingest }: Settings, url: string, log: Log, metrics: Metrics): Promise<Bus> {
+  return createBus({ ...ingest, ...streams, ...redis, url, log, metrics })
+}
+
+/** Redis remembers the number too; but Redis can lose everything. */
+async function checkPartitions(store: Store, { streams, redis }: Settings): Promise<void> {
+  const stored = Number(await fixSetting(store.hot, `partitions of ${redis.prefix}`, String(streams.partitions)))
+  if (stored !== streams.partitions) throw new PartitionCountMismatch({ stored, configured: streams.partitions })
+}
+
+async function serveStatus(
+  settings: Settings,
+  log: Log,
+  metrics: Metrics,
+  probes: Parameters<typeof createStatusApi>[0]['probes'],
+  onStop: (end: () => Promise<void>) => void,
+): Promise<string> {
+  const status = await createStatusApi({ settings, log, metrics, probes })
+  onStop(() => status.close())
+  return status.listen({ host: settings.metrics.host, port: settings.metrics.port })
+}
+
+function greeting(url: string): string[] {
+  const event = `[{"id":"'$(cat /proc/sys/kernel/random/uuid)'","occurred":"'$(date -u +%FT%TZ)'","event":"order.placed","resource":{"prefect.resource.id":"order.1"}}]`
+  return [
+    `Millrace runs at ${url} (API: ${url}/api, its description: ${url}/docs)`,
+    'Send an event and read it back:',
+    `  curl -sS '${url}/api/events?ack=persisted' -H 'content-type: application/json' -d '${event}'`,
+    `  curl -sS ${url}/api/events/filter -H 'content-type: application/json' -d '{}'`,
+  ]
+}

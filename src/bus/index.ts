@@ -1,0 +1,142 @@
+/**
+ * The bus: Redis Streams behind a narrow interface. It promises that an append is all or nothing and that known ids are
+ * dropped in the same step; that a group reads a partition in order and is never given `$` for a start; that nothing is
+ * trimmed which a group still needs; and that every error of Redis arrives as BusUnavailable. It knows no Postgres.
+ */
+import type { Redis } from 'ioredis'
+import type { Log } from '#src/log.ts'
+import type { Metrics } from '#src/metrics.ts'
+import { createAppender } from './appender.ts'
+import type { Appender } from './bus.ts'
+import { announceCommits, type Commit, type CommitWatch, watchCommits } from './commits.ts'
+import { asBusError, type BusAddress, connect, ready } from './connection.ts'
+import { createGroupReader, type GroupReader } from './group-reader.ts'
+import { createKeys, type Keys } from './keys.ts'
+import { checkRedis } from './layout.ts'
+import { createLeases, type Leases } from './leases.ts'
+import { createPressure, type Pressure } from './pressure.ts'
+import { appendRejections, type Rejection } from './rejections.ts'
+import { type Trimmed, trimPartition } from './trim.ts'
+
+export * from './bus.ts'
+export type { Commit, CommitWatch } from './commits.ts'
+export type { BusAddress } from './connection.ts'
+export { parseEntry, type RawEntry, recordsOf } from './entry.ts'
+export type { GroupReader } from './group-reader.ts'
+export type { Keys } from './keys.ts'
+export type { Leases } from './leases.ts'
+export type { Pressure } from './pressure.ts'
+export { decodeRejection, type Rejection } from './rejections.ts'
+export type { Trimmed } from './trim.ts'
+
+/** The group that writes the log; what is durable is what it has committed. */
+export const PERSISTER = 'persister'
+
+export interface BusOptions extends BusAddress {
+  /** All keys begin with it, in braces. */
+  readonly prefix: string
+  readonly partitions: number
+  readonly allowEviction: boolean
+  readonly dedupWindowMs: number
+  readonly dedupMaxIds: number
+  readonly holdBacklogEvents: number
+  readonly maxBacklogEvents: number
+  readonly holdMs: number
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly nowMs?: () => number
+  /** How long to wait for Redis at the start. */
+  readonly connectWithinMs?: number
+}
+
+/** What a process that takes events in needs of the bus. */
+export interface Producer extends Appender {
+  readonly pressure: Pressure
+  /** Commits of the persister. */
+  readonly commits: CommitWatch
+  /** Appends what is no event, for the dead letters. */
+  reject(rejections: readonly Rejection[]): Promise<void>
+}
+
+export interface Bus {
+  readonly partitions: number
+  readonly keys: Keys
+  /** Opens the producer's side; once in a process. */
+  producer(): Producer
+  /** Opens a connection for a group's reader. */
+  reader(group: string): GroupReader
+  leases(group: string, member: string, ttlMs: number): Leases
+  announce(group: string, commits: readonly Commit[]): Promise<void>
+  /** Removes up to `limit` entries that all groups have acknowledged and that are older than `graceMs`. */
+  trim(partition: number, graceMs: number, limit: number): Promise<Trimmed>
+  /** One more connection, for a reader that blocks; closed with the bus. */
+  connection(use: string, timeoutMs?: number): Redis
+  /** @throws BusUnavailable */
+  ping(): Promise<void>
+  close(): void
+}
+
+/**
+ * Connects and checks that this Redis may be trusted with events.
+ * @throws BusUnavailable | EvictionPolicyUnsafe | PartitionCountMismatch
+ */
+export async function createBus(options: BusOptions): Promise<Bus> {
+  const { log, partitions, nowMs = Date.now } = options
+  const keys = createKeys(options.prefix)
+  const open: Redis[] = []
+  const connection = (use: string, timeoutMs?: number): Redis => {
+    const redis = connect(options, use, log, timeoutMs)
+    open.push(redis)
+    return redis
+  }
+  const close = () => {
+    for (const redis of open) redis.disconnect()
+  }
+  const redis = connection('bus')
+  try {
+    await ready(redis, options.connectWithinMs ?? 30_000)
+    await checkRedis(redis, keys, { partitions, allowEviction: options.allowEviction, log })
+  } catch (error) {
+    close()
+    throw error
+  }
+
+  const closing: (() => void)[] = [close]
+  function producer(): Producer {
+    const pressure = createPressure(redis, keys, { ...options, group: PERSISTER })
+    const watching = connection('commits')
+    const commits = watchCommits(watching, keys, PERSISTER, log, pressure.committed)
+    closing.unshift(() => pressure.close())
+    const { append } = createAppender(redis, keys, {
+      ...options,
+      durableGroup: PERSISTER,
+      nowMs,
+      onBacklog: pressure.appended,
+    })
+    let turn = 0
+    const reject = (rejections: readonly Rejection[]) =>
+      appendRejections(redis, keys, turn++ % partitions, PERSISTER, nowMs(), rejections)
+    return { append, reject, pressure, commits }
+  }
+
+  return {
+    partitions,
+    keys,
+    producer,
+    reader: (group) => createGroupReader(connection(`read-${group}`), keys, group),
+    leases: (group, member, ttlMs) => createLeases(redis, keys, group, member, ttlMs),
+    announce: (group, commits) => announceCommits(redis, keys, group, commits),
+    trim: (partition, graceMs, limit) => trimPartition(redis, keys, partition, [PERSISTER], graceMs, limit),
+    connection,
+    async ping() {
+      try {
+        await redis.ping()
+      } catch (error) {
+        throw asBusError(error)
+      }
+    },
+    close() {
+      for (const end of closing) end()
+    },
+  }
+}

@@ -1,0 +1,32 @@
+import type { Redis } from 'ioredis'
+import { asBusError } from './connection.ts'
+import type { Keys } from './keys.ts'
+import { runScript } from './scripts.ts'
+
+/** What a trim did. */
+export interface Trimmed {
+  /** Entries removed. */
+  readonly removed: number
+  /** Every entry before it may go; empty when there is no stream or no group. */
+  readonly safeId: string
+  /** The group that needs the oldest entry that is left, so that nothing more may go. */
+  readonly heldBy: string
+}
+
+/** Trims one partition behind the slowest group. @throws BusUnavailable */
+export async function trimPartition(
+  redis: Redis,
+  keys: Keys,
+  partition: number,
+  groups: readonly string[],
+  graceMs: number,
+  limit: number,
+): Promise<Trimmed> {
+  try {
+    const reply = await runScript(redis, 'trim', [keys.stream(partition)], [groups.join(','), graceMs, limit])
+    const [removed, safeId, heldBy] = reply as [number, string, string]
+    return { removed, safeId, heldBy }
+  } catch (error) {
+    throw asBusError(error)
+  }
+}
