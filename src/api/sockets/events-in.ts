@@ -2,9 +2,8 @@
  * `/api/events/in`: one event a frame. Nothing is ever answered but PONG, which Prefect's client takes for the
  * confirmation of every frame before its PING, and so it is: a PONG goes out when those frames are durable, not before.
  */
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
-import type { Settings } from '#src/config.ts'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
 import type { Ingest, Rejected } from '../ingest-port.ts'
@@ -14,14 +13,12 @@ import type { SocketLimits } from './limits.ts'
 import { isPassing, throughOutage } from './outage.ts'
 
 export interface EventsInNeeds {
-  readonly settings: Settings
   readonly ingest: Ingest
   readonly metrics: Metrics
   readonly log: Log
   readonly limits: SocketLimits
 }
 
-const HOLD_STEP_MS = 25
 /** A line of the log names the first few; the dead letters have them all. */
 const MAX_LOGGED = 5
 
@@ -82,7 +79,8 @@ export function takeEvents(socket: WebSocket, needs: EventsInNeeds): Promise<voi
 
   async function take({ frames }: Slice): Promise<void> {
     if (frames.length === 0) return
-    await hold()
+    // Taking them waits a while when the backlog is long; the sender is to feel it too.
+    if (ingest.pressure() !== 'open') struggle()
     const rejected: Rejected[] = []
     const bodies: Buffer[] = []
     for (const { body, isBinary } of frames) {
@@ -97,15 +95,6 @@ export function takeEvents(socket: WebSocket, needs: EventsInNeeds): Promise<voi
     if (rejected.length > 0) {
       await durably(() => ingest.reject(rejected))
       report(rejected)
-    }
-  }
-
-  /** While the backlog is long, every sender gets a little slower. */
-  async function hold(): Promise<void> {
-    const untilMs = performance.now() + needs.settings.ingest.holdMs
-    while (ingest.pressure() === 'hold' && performance.now() < untilMs) {
-      struggle()
-      await sleep(HOLD_STEP_MS)
     }
   }
 
