@@ -11,7 +11,9 @@ import { run } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { RunReport } from './run-report.ts'
+import { endServersIn } from './servers/end-servers.ts'
 import { type SharedServers, startSharedServers } from './servers/shared.ts'
+import { makeTemporaryHome, removeHome } from './servers/temporary-home.ts'
 
 /** Files of one promise each, under fault: they kill servers and load the machine, so each runs alone, last. */
 const ALONE = 'test/faults/'
@@ -26,16 +28,29 @@ const files = globSync('test/**/*.test.ts', { cwd: root })
   .sort()
 
 const stop = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort(signal))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => stop.abort(new Error(`Stopped by ${signal}.`)))
+}
 
 const report = new RunReport(process.stdout)
 if (files.length === 0) report.problem(`No test file matches ${wanted.join(', ') || 'test/**/*.test.ts'}.`)
 else await runAll().catch((error: unknown) => report.problem('The run itself failed.', error))
-if (stop.signal.aborted) report.problem(`Stopped by ${stop.signal.reason}.`)
+if (stop.signal.aborted) report.problem(stop.signal.reason.message)
 report.finish()
 process.exit(report.ok() ? 0 : 1)
 
 async function runAll(): Promise<void> {
+  const folder = makeTemporaryHome()
+  process.env['TMPDIR'] = folder // so that whatever a killed test leaves behind is found in it
+  try {
+    await runOnServers()
+  } finally {
+    for (const sentence of await endServersIn(folder)) report.problem(sentence)
+    removeHome(folder)
+  }
+}
+
+async function runOnServers(): Promise<void> {
   const servers = await startSharedServers()
   try {
     process.env['MILLRACE_TEST_REDIS_URL'] = servers.redisUrl

@@ -1,5 +1,5 @@
 /** A Postgres of our own: how its data folder is made, what it is told, and how it is asked whether it serves. */
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { Readiness } from './child.ts'
@@ -19,6 +19,8 @@ export interface PostgresOptions extends Supervision {
   /** Server settings that add to, or replace, the ones below. */
   readonly settings?: Readonly<Record<string, string>>
 }
+
+const DRAFT = 'data.new-'
 
 /** Both the only role and the database. */
 const NAME = 'millrace'
@@ -85,10 +87,11 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedS
  * case of every alphabet.
  */
 async function initialise(binaries: PostgresBinaries, { folder, runAs }: PostgresFolder): Promise<void> {
-  const draft = join(folder, 'data.new')
+  for (const old of readdirSync(folder).filter((name) => name.startsWith(DRAFT))) {
+    rmSync(join(folder, old), { recursive: true, force: true, maxRetries: 3 })
+  }
+  const draft = mkdtempSync(join(folder, DRAFT)) // a name of its own: the initdb of a killed parent may still write
   const passwordFile = join(folder, 'password')
-  rmSync(draft, { recursive: true, force: true })
-  mkdirSync(draft, { mode: 0o700 })
   if (runAs !== null) for (const path of [draft, passwordFile]) chownSync(path, runAs.uid, runAs.gid)
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const access = ['--username', NAME, '--pwfile', passwordFile, '--auth=scram-sha-256']
