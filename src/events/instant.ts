@@ -40,13 +40,25 @@ function fromText(text: string): Instant | null {
   const micros = fraction.padEnd(6, '0').slice(0, 6)
   if (zone === 'Z' || zone === 'z') {
     if (wholeMs < FIRST_MS) return null
-    const iso =
-      text.length === CANONICAL_LENGTH && text[10] === 'T' && text[26] === 'Z' ? text : `${date}T${seconds}.${micros}Z`
-    return { iso, ms: wholeMs + Number(micros.slice(0, 3)) }
+    return {
+      iso: isCanonical(text, fraction) ? text : `${date}T${seconds}.${micros}Z`,
+      ms: wholeMs + Number(micros.slice(0, 3)),
+    }
   }
   const offsetMs = offsetOf(zone)
   if (offsetMs === null) return null
   return compose(wholeMs - offsetMs, micros)
+}
+
+/** Of a text in our form; its length alone would let others pass, such as one with a comma or without seconds. */
+function isCanonical(text: string, fraction: string): boolean {
+  return (
+    text.length === CANONICAL_LENGTH &&
+    fraction.length === 6 &&
+    text[10] === 'T' &&
+    text[19] === '.' &&
+    text[CANONICAL_LENGTH - 1] === 'Z'
+  )
 }
 
 function fromNumber(value: number): Instant | null {
