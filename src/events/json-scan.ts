@@ -101,7 +101,7 @@ function scanValue(body: Uint8Array, start: number, wanted: Uint8Array): Scanned
       }
     }
   }
-  return { start, end: at, memberStart, memberEnd, depth, unicodeEscape, escapedName }
+  return { start, end: trimEnd(body, start, at), memberStart, memberEnd, depth, unicodeEscape, escapedName }
 }
 
 function same(body: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {
