@@ -10,6 +10,8 @@ export interface CheckedEvent extends Omit<Event, 'occurred'> {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it must find
 const CONTROL = /[\x00-\x1f\x7f]/
+/** An index row of Postgres holds some 2,700 bytes; a longer name or id would stop the batch that it is written with. */
+const MAX_INDEXED_BYTES = 2_560
 const NONE: readonly Resource[] = Object.freeze([])
 
 /**
@@ -31,6 +33,8 @@ export function checkEvent(value: unknown, limits: Limits, mayHoldNul: boolean):
     return `event: must be a name of at least 1 character, is ${show(event)}`
   if (event.length > limits.maxNameLength)
     return `event: may have ${limits.maxNameLength} characters, has ${event.length}`
+  if (tooLongForIndex(event))
+    return `event: may have ${MAX_INDEXED_BYTES} bytes of UTF-8, has ${Buffer.byteLength(event)}`
   if (CONTROL.test(event) || (mayHoldNul && !event.isWellFormed()))
     return 'event: control characters and lone surrogates are not allowed in a name'
   const { resource, payload = {}, follows = null } = value
@@ -83,9 +87,15 @@ function checkResource(
   if (labels > limits.maxLabels) return `${name}: may have ${limits.maxLabels} labels, has ${labels}`
   const id = value[RESOURCE_ID]
   if (typeof id !== 'string' || id === '') return `${name}: needs a non-empty label '${RESOURCE_ID}'`
+  if (tooLongForIndex(id))
+    return `${name}: '${RESOURCE_ID}' may have ${MAX_INDEXED_BYTES} bytes of UTF-8, has ${Buffer.byteLength(id)}`
   if (CONTROL.test(id)) return `${name}: control characters are not allowed in '${RESOURCE_ID}'`
   if (needsRole && !value[RESOURCE_ROLE]) return `${name}: needs a non-empty label '${RESOURCE_ROLE}'`
   return null
+}
+
+function tooLongForIndex(text: string): boolean {
+  return text.length * 3 > MAX_INDEXED_BYTES && Buffer.byteLength(text) > MAX_INDEXED_BYTES
 }
 
 function storable(text: string): boolean {
@@ -97,7 +107,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** A value for an error message: short, and one line. */
-function show(value: unknown): string {
+export function show(value: unknown): string {
   if (value === undefined) return 'missing'
   const text = JSON.stringify(value)
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
