@@ -45,12 +45,13 @@ export function parseEventFrames(frames: readonly Buffer[], limits: Limits, nowM
   return batch
 }
 
-/** Takes events that were made from something else, such as CloudEvents; `payload` is the JSON text to keep. */
-export function batchOf(
-  values: readonly ({ value: unknown; payload: Buffer; bytes: number } | { reason: string; id: string | null })[],
-  limits: Limits,
-  nowMs: number,
-): EventBatch {
+/** An event made from something else: its envelope, the JSON text to keep as its payload, the bytes it came as; or what is wrong. */
+export type MadeEvent =
+  | { readonly value: object; readonly payload: Buffer; readonly bytes: number }
+  | { readonly reason: string; readonly id: string | null }
+
+/** Takes events that were made from something else, such as CloudEvents. */
+export function batchOf(values: readonly MadeEvent[], limits: Limits, nowMs: number): EventBatch {
   const batch = newBatch(limits, nowMs)
   for (const made of values) {
     if ('reason' in made) batch.verdicts.push({ id: made.id, status: 'invalid', reason: made.reason })
@@ -71,7 +72,8 @@ function newBatch(limits: Limits, nowMs: number): GrowingBatch {
   return { verdicts: [], events: [], indices: [], limits, oldestMs: nowMs - limits.retentionMs, seen: new Set() }
 }
 
-function parseJson(body: Buffer): unknown {
+/** JSON from bytes. @throws MalformedBatch when they are not UTF-8, or no JSON */
+export function parseJson(body: Buffer): unknown {
   if (!isUtf8(body)) throw new MalformedBatch('the text must be UTF-8')
   try {
     return JSON.parse(body.toString('utf8'))
@@ -83,7 +85,10 @@ function parseJson(body: Buffer): unknown {
 function take(batch: GrowingBatch, body: Buffer, place: ScannedValue | null, value: unknown): void {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
   const scanned = isObject ? (place ?? scanObject(body, 'payload')) : null
-  if (scanned === null) return judge(batch, checkEvent(value, batch.limits, true), value, 0, () => Buffer.alloc(0))
+  if (scanned === null) {
+    batch.verdicts.push({ id: null, status: 'invalid', reason: checkEvent(value, batch.limits, false) as string })
+    return
+  }
   if (scanned.depth > batch.limits.maxDepth) {
     const reason = `the event may be nested ${batch.limits.maxDepth} levels deep, is ${scanned.depth}`
     batch.verdicts.push({ id: idOf(value), status: 'invalid', reason })
