@@ -2,7 +2,14 @@ import type { Redis } from 'ioredis'
 import type { EncodedEvent } from '#src/events/encode.ts'
 import { instantOfMs } from '#src/events/instant.ts'
 import type { Metrics } from '#src/metrics.ts'
-import { type AppendedEntry, type Appender, type AppendResult, parseEntryId } from './bus.ts'
+import {
+  type AppendedEntry,
+  type Appender,
+  type AppendResult,
+  type ExpectedVersion,
+  parseEntryId,
+  type VersionConflict,
+} from './bus.ts'
 import { asBusError } from './connection.ts'
 import type { Keys } from './keys.ts'
 import { runScript } from './scripts.ts'
@@ -25,6 +32,8 @@ export interface AppenderOptions {
 const MAX_ENTRY_EVENTS = 1_000
 const MAX_ENTRY_BYTES = 256 * 1024
 const ID_BYTES = 16
+/** How long Redis knows an aggregate's version; afterwards that of its row counts. */
+const VERSION_TTL_MS = 60 * 60_000
 
 /** One call to `append`, until all of its events are in. */
 interface Ticket {
@@ -84,7 +93,14 @@ export function createAppender(redis: Redis, keys: Keys, options: AppenderOption
     while (lane.queue.length > 0) {
       const batch = takeBatch(lane.queue)
       try {
-        settle(batch, partition, await send(partition, batch))
+        settle(
+          batch,
+          partition,
+          await send(
+            partition,
+            batch.map(({ event }) => event),
+          ),
+        )
       } catch (error) {
         settleFailed(batch, asBusError(error))
       }
@@ -92,43 +108,72 @@ export function createAppender(redis: Redis, keys: Keys, options: AppenderOption
     lane.inFlight = false
   }
 
-  async function send(partition: number, batch: readonly Waiting[]): Promise<Reply> {
-    const ids = Buffer.allocUnsafe(batch.length * ID_BYTES)
-    const lengths = Buffer.allocUnsafe(batch.length * 4)
-    const records = new Array<Buffer>(batch.length)
-    const days = new Set<number>()
-    batch.forEach(({ event }, i) => {
-      ids.write(event.id.replaceAll('-', ''), i * ID_BYTES, 'hex')
-      lengths.writeUInt32BE(event.record.length, i * 4)
-      records[i] = event.record
-      days.add(event.day)
-    })
-    const { metrics } = options
-    metrics.appendBatchEvents.observe(batch.length)
+  async function appendExpecting(
+    events: readonly EncodedEvent[],
+    version: ExpectedVersion,
+  ): Promise<AppendResult | VersionConflict> {
+    const [first] = events
+    if (first === undefined) return { duplicates: new Set(), entries: [] }
+    const partition = first.keyHash % options.partitions
+    if (events.some((event) => event.keyHash % options.partitions !== partition))
+      throw new RangeError('events that expect a version must have one ordering key')
+    try {
+      const reply = await send(partition, events, version)
+      if ('actual' in reply) return reply
+      return { duplicates: new Set(reply.duplicates), entries: [entryOf(partition, reply)] }
+    } catch (error) {
+      throw asBusError(error)
+    }
+  }
+
+  async function send(partition: number, events: readonly EncodedEvent[]): Promise<Reply>
+  async function send(
+    partition: number,
+    events: readonly EncodedEvent[],
+    version: ExpectedVersion,
+  ): Promise<Reply | VersionConflict>
+  async function send(
+    partition: number,
+    events: readonly EncodedEvent[],
+    version?: ExpectedVersion,
+  ): Promise<Reply | VersionConflict> {
+    const { ids, lengths, records, days } = pack(events)
+    const names = [keys.stream(partition), keys.state(partition), keys.seen(partition, 'a'), keys.seen(partition, 'b')]
+    const { dedupWindowMs, durableGroup, metrics } = options
+    const received = instantOfMs(options.nowMs()).iso
+    const args = [ids, lengths, records, 'events', received, days, dedupWindowMs, maxSeen, durableGroup]
+    if (version !== undefined) {
+      names.push(keys.version(partition, version.aggregate))
+      args.push(version.expected, VERSION_TTL_MS)
+    }
+    metrics.appendBatchEvents.observe(events.length)
     const done = metrics.appendSeconds.startTimer()
-    const reply = await runScript(
-      redis,
-      'append',
-      [keys.stream(partition), keys.state(partition), keys.seen(partition, 'a'), keys.seen(partition, 'b')],
-      [
-        ids,
-        lengths,
-        Buffer.concat(records),
-        'events',
-        instantOfMs(options.nowMs()).iso,
-        [...days].join(','),
-        options.dedupWindowMs,
-        maxSeen,
-        options.durableGroup,
-      ],
-    )
+    const reply = (await runScript(redis, 'append', names, args)) as
+      | ['conflict', number]
+      | ['ok', string, number, number, number[]]
     done()
-    const [, entry, backlog, total, duplicates] = reply as [string, string, number, number, number[]]
+    if (reply[0] === 'conflict') return { actual: reply[1] }
+    const [, entry, backlog, total, duplicates] = reply
     options.onBacklog(partition, total, backlog)
     return { entry, duplicates }
   }
 
-  return { append }
+  return { append, appendExpecting }
+}
+
+/** The arguments that the script wants of events: ids and lengths packed, records one after another, days in a list. */
+function pack(events: readonly EncodedEvent[]) {
+  const ids = Buffer.allocUnsafe(events.length * ID_BYTES)
+  const lengths = Buffer.allocUnsafe(events.length * 4)
+  const records = new Array<Buffer>(events.length)
+  const days = new Set<number>()
+  events.forEach((event, i) => {
+    ids.write(event.id.replaceAll('-', ''), i * ID_BYTES, 'hex')
+    lengths.writeUInt32BE(event.record.length, i * 4)
+    records[i] = event.record
+    days.add(event.day)
+  })
+  return { ids, lengths, records: Buffer.concat(records), days: [...days].join(',') }
 }
 
 interface Reply {
@@ -152,13 +197,17 @@ function settle(batch: readonly Waiting[], partition: number, reply: Reply): voi
     const { ticket, index } = batch[at] as Waiting
     ticket.duplicates.add(index)
   }
-  const entry: AppendedEntry = { partition, id: reply.entry === '' ? null : parseEntryId(reply.entry) }
+  const entry = entryOf(partition, reply)
   let last: Ticket | null = null
   for (const { ticket } of batch) {
     if (ticket !== last) ticket.entries.push(entry)
     last = ticket
     finish(ticket)
   }
+}
+
+function entryOf(partition: number, { entry }: Reply): AppendedEntry {
+  return { partition, id: entry === '' ? null : parseEntryId(entry) }
 }
 
 function settleFailed(batch: readonly Waiting[], error: unknown): void {

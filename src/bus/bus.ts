@@ -48,6 +48,24 @@ export interface Appender {
    * @throws BusUnavailable when Redis cannot be reached; the events may or may not be in, and may be sent again
    */
   append(events: readonly EncodedEvent[]): Promise<AppendResult>
+  /**
+   * Appends events of one ordering key if their aggregate has had just as many events as the writer read; else nothing
+   * is written and the answer says how many it has had. A version that Redis does not know any more is taken as read.
+   * @throws BusUnavailable like `append`
+   */
+  appendExpecting(events: readonly EncodedEvent[], version: ExpectedVersion): Promise<AppendResult | VersionConflict>
+}
+
+/** What a writer read before it decided. */
+export interface ExpectedVersion {
+  readonly aggregate: string
+  /** Events the aggregate had. */
+  readonly expected: number
+}
+
+/** Somebody else was faster. A lost race: read again and decide again. */
+export interface VersionConflict {
+  readonly actual: number
 }
 
 /** -1, 0 or 1: the order of two positions as integers. */

@@ -107,7 +107,7 @@ export async function createBus(options: BusOptions): Promise<Bus> {
     const watching = connection('commits')
     const commits = watchCommits(watching, keys, PERSISTER, log, pressure.committed)
     closing.unshift(() => pressure.close())
-    const { append } = createAppender(redis, keys, {
+    const appender = createAppender(redis, keys, {
       ...options,
       durableGroup: PERSISTER,
       nowMs,
@@ -116,7 +116,7 @@ export async function createBus(options: BusOptions): Promise<Bus> {
     let turn = 0
     const reject = (rejections: readonly Rejection[]) =>
       appendRejections(redis, keys, turn++ % partitions, PERSISTER, nowMs(), rejections)
-    return { append, reject, pressure, commits }
+    return { ...appender, reject, pressure, commits }
   }
 
   return {

@@ -29,7 +29,14 @@ export function instantOfMs(ms: number): Instant {
   return { iso: `${new Date(ms).toISOString().slice(0, -1)}000Z`, ms }
 }
 
+/** The second that was read last: the events of a batch share a few, and reading one from the calendar costs 0.7 us. */
+let lastSecond = { text: '', ms: 0 }
+const MICROS = /^\.\d{6}Z$/
+
 function fromText(text: string): Instant | null {
+  if (text.length === CANONICAL_LENGTH && text.startsWith(lastSecond.text) && MICROS.test(text.slice(19))) {
+    if (lastSecond.text !== '') return { iso: text, ms: lastSecond.ms + Number(text.slice(20, 23)) }
+  }
   const match = FORM.exec(text)
   if (match === null) return null
   const [, date = '', clock = '', fraction = '', zone = 'Z'] = match
@@ -40,6 +47,7 @@ function fromText(text: string): Instant | null {
   const micros = fraction.padEnd(6, '0').slice(0, 6)
   if (zone === 'Z' || zone === 'z') {
     if (wholeMs < FIRST_MS) return null
+    lastSecond = { text: `${date}T${seconds}`, ms: wholeMs }
     return {
       iso: isCanonical(text, fraction) ? text : `${date}T${seconds}.${micros}Z`,
       ms: wholeMs + Number(micros.slice(0, 3)),
