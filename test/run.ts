@@ -10,6 +10,8 @@ import { relative } from 'node:path'
 import { run } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
+import { endProcess } from '#src/embedded/end-process.ts'
+import { childrenOf, commandLine, identify } from '#src/embedded/process-identity.ts'
 import { RunReport } from './run-report.ts'
 import { endServersIn } from './servers/end-servers.ts'
 import { type SharedServers, startSharedServers } from './servers/shared.ts'
@@ -20,6 +22,9 @@ const ALONE = 'test/faults/'
 const AT_ONCE = 2
 /** A file that takes longer hangs: its process is ended and it has failed. */
 const FILE_TIMEOUT_MS = 5 * 60_000
+
+/** Time for the process of such a file to stop its servers; then it is killed. */
+const ENDING_MS = 5_000
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const wanted = process.argv.slice(2).map((name) => (name.startsWith(root) ? relative(root, name) : name))
@@ -72,6 +77,15 @@ async function runFrom(queue: string[]): Promise<void> {
     if (file === undefined) return
     const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(FILE_TIMEOUT_MS)])
     await report.file(file, run({ files: [file], cwd: root, signal }))
+    await endFile(file)
+  }
+}
+
+/** The runner sends SIGTERM to the process of a file that is cut short, and doesn't wait for it. */
+async function endFile(file: string): Promise<void> {
+  for (const pid of childrenOf(process.pid).filter((each) => commandLine(each).includes(file))) {
+    const identity = identify(pid)
+    if (identity !== null) await endProcess(identity, 'SIGTERM', ENDING_MS)
   }
 }
 

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endProcess } from './end-process.ts'
-import { ServerStartFailed } from './errors.ts'
+import { type Obstacle, ServerStartFailed } from './errors.ts'
 import { findLeftover, removePidFile, writePidFile } from './pid-file.ts'
 import { identify } from './process-identity.ts'
 import type { RunAs } from './run-as.ts'
@@ -27,6 +27,8 @@ export interface Launch {
   readonly serverPidFile: string
   /** Stands in the command line of this server and of no other. */
   readonly mark: string
+  /** Runs before each start, when no leftover runs any more. */
+  readonly prepare?: () => void
   /** Finish cleanly, and don't wait for clients. */
   readonly stopSignal: NodeJS.Signals
   /** Asks once. `progress` is what the server says of itself while it loads or recovers, for people. */
@@ -56,6 +58,7 @@ const LOG_KEPT_BYTES = 10 * 1024 * 1024
  */
 export async function launch(plan: Launch, log: (line: string) => void, signal?: AbortSignal): Promise<Child> {
   await endLeftover(plan, log)
+  plan.prepare?.()
   if (sizeOf(plan.logFile) > LOG_KEPT_BYTES) renameSync(plan.logFile, `${plan.logFile}.1`)
   const logStart = sizeOf(plan.logFile)
   const process_ = spawnLogged(plan)
@@ -145,8 +148,14 @@ function failed(plan: Launch, how: string, logStart: number): ServerStartFailed 
   return new ServerStartFailed(`${plan.name} did not start: ${how}; the end of ${plan.logFile} says: ${tail}`, {
     server: plan.name,
     logFile: plan.logFile,
-    portTaken: /address already in use/i.test(said),
+    obstacle: obstacleIn(said),
   })
+}
+
+function obstacleIn(said: string): Obstacle {
+  if (/address already in use/i.test(said)) return 'port'
+  // Postgres, when its first process was killed and those of its connections have yet to notice.
+  return /pre-existing shared memory block/.test(said) ? 'predecessor' : null
 }
 
 function readFrom(path: string, start: number): string {

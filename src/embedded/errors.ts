@@ -61,14 +61,17 @@ export class DataVersionMismatch extends AppError {
   }
 }
 
+/** What passes by itself: `port`, somebody else listens there; `predecessor`, the last one's helpers are still ending. */
+export type Obstacle = 'port' | 'predecessor' | null
+
 /** A server ended, or stayed silent, while it was being started. Remedy: read the end of its log, named in the message. */
 export class ServerStartFailed extends AppError {
   readonly code = 'SERVER_START_FAILED'
-  override readonly facts: { readonly server: string; readonly logFile: string; readonly portTaken: boolean }
+  override readonly facts: { readonly server: string; readonly logFile: string; readonly obstacle: Obstacle }
 
   constructor(
     message: string,
-    facts: { readonly server: string; readonly logFile: string; readonly portTaken: boolean },
+    facts: { readonly server: string; readonly logFile: string; readonly obstacle: Obstacle },
     options?: ErrorOptions,
   ) {
     super(message, options)

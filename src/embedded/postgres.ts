@@ -1,5 +1,14 @@
 /** A Postgres of our own: how its data folder is made, what it is told, and how it is asked whether it serves. */
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { Readiness } from './child.ts'
@@ -71,6 +80,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedS
       serverPidFile: join(data, 'postmaster.pid'),
       mark: data,
       stopSignal: 'SIGINT',
+      prepare: () => disownStrangersPid(join(data, 'postmaster.pid')),
       probe: () => probe(port, password),
     },
   }))
@@ -97,7 +107,7 @@ async function initialise(binaries: PostgresBinaries, { folder, runAs }: Postgre
   const access = ['--username', NAME, '--pwfile', passwordFile, '--auth=scram-sha-256']
   const made = await run(binaries.initdb, ['-D', draft, ...locale, ...access], { cwd: folder, runAs })
   if (!made.ok) {
-    const facts = { server: 'initdb', logFile: join(folder, 'postgres.log'), portTaken: false }
+    const facts = { server: 'initdb', logFile: join(folder, 'postgres.log'), obstacle: null }
     const said = made.output.trim().split('\n').slice(-4).join(' | ')
     throw new ServerStartFailed(`Postgres could not make its data folder ${draft}: ${said}`, facts)
   }
@@ -107,6 +117,17 @@ async function initialise(binaries: PostgresBinaries, { folder, runAs }: Postgre
 function refuseOtherVersion(data: string, expected: string): void {
   const found = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim()
   if (found !== expected) throw new DataVersionMismatch({ folder: data, found, expected })
+}
+
+/**
+ * After a crash Postgres refuses to start while any process of its user has the pid that it had, which in a container
+ * happens at every other restart. No process of ours has it here, so the file gets the one pid that Postgres lets pass,
+ * its parent's. The file is not removed: with the rest of it Postgres makes sure that no helper of the last one lives.
+ */
+function disownStrangersPid(file: string): void {
+  if (!existsSync(file)) return
+  const [, ...rest] = readFileSync(file, 'utf8').split('\n')
+  writeFileSync(file, [process.pid, ...rest].join('\n'))
 }
 
 /** A variable such as PGDATA or PGPORT in the caller's environment must not reach it. */

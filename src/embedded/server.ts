@@ -1,6 +1,7 @@
 /** One running server with an address that stays the same while its process is restarted. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Launch } from './child.ts'
 import { ServerStartFailed } from './errors.ts'
 import { freePort } from './free-port.ts'
@@ -27,10 +28,12 @@ export interface Supervision {
 }
 
 const ATTEMPTS = 5
+const PREDECESSOR_MS = 1_000
 
 /**
  * Starts what `plan` describes, on the port asked for, else the port of last time (kept in `folder/port`), else any.
- * A port found free may be taken before the server binds it, so that is tried again with another one.
+ * A port found free may be taken before the server binds it, so that is tried again with another one; and
+ * what ends by itself is waited for.
  */
 export async function serveOnFreePort(
   folder: string,
@@ -54,8 +57,10 @@ export async function serveOnFreePort(
         stop: () => server.stop(),
       }
     } catch (error) {
-      const another = error instanceof ServerStartFailed && error.facts.portTaken && options.port === undefined
-      if (!another || attempt === ATTEMPTS) throw error
+      const obstacle = error instanceof ServerStartFailed ? error.facts.obstacle : null
+      const passes = obstacle === 'predecessor' || (obstacle === 'port' && options.port === undefined)
+      if (!passes || attempt === ATTEMPTS) throw error
+      if (obstacle === 'predecessor') await sleep(PREDECESSOR_MS, undefined, { signal: options.signal })
     }
   }
 }

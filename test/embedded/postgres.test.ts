@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { chmodSync, cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -32,6 +33,24 @@ test('a start that was killed while it made the data folder is begun again', asy
   const server = await startPostgres({ folder, log: () => {} })
   await server.stop()
   assert.ok(!readdirSync(folder).includes('data.new-abc'))
+})
+
+// After a restart of a container the pids are often the same ones, in other hands.
+test('a stranger that has the pid of a Postgres that crashed does not keep it from starting', async (t) => {
+  const folder = temporaryFolder(t)
+  const first = await startPostgres({ folder, log: () => {}, restart: false })
+  await query(first.url, 'create table kept ()')
+  const file = join(folder, 'data/postmaster.pid')
+  const left = readFileSync(file, 'utf8')
+  await first.stop()
+  const runAs = postgresUser(join(folder, 'data'))
+  const stranger = spawn('sleep', ['60'], runAs ? { uid: runAs.uid, gid: runAs.gid } : {})
+  t.after(() => stranger.kill())
+  writeFileSync(file, left.replace(String(first.pid), String(stranger.pid)))
+  const second = await startPostgres({ folder, log: () => {} })
+  await query(second.url, 'select from kept')
+  await second.stop()
+  assert.equal(stranger.exitCode, null, 'it was left alone')
 })
 
 // npm doesn't run install scripts with --ignore-scripts: the links between the libraries are missing then.

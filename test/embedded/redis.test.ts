@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Redis } from 'ioredis'
+import { generate } from 'selfsigned'
 import { freePort } from '#src/embedded/free-port.ts'
 import { ServerStartFailed, startRedis } from '#src/embedded/index.ts'
 import { probeRedis } from '#src/embedded/redis-probe.ts'
@@ -76,6 +77,20 @@ test('a Redis of a test keeps what it answered through kill -9, freezes and thaw
   server.resume()
   assert.equal(await waitUntil(() => redis.get('x')), 'kept')
   redis.disconnect()
+})
+
+test('a Redis of a test speaks TLS on a second port', async (t) => {
+  const folder = temporaryFolder(t)
+  const certFile = join(folder, 'cert.pem')
+  const keyFile = join(folder, 'key.pem')
+  const pair = await generate([{ name: 'commonName', value: '127.0.0.1' }])
+  writeFileSync(certFile, pair.cert)
+  writeFileSync(keyFile, pair.private)
+  const { tlsUrl } = await ownRedis(t, { tls: { certFile, keyFile } })
+  const redis = new Redis(tlsUrl ?? '', { tls: { ca: pair.cert, checkServerIdentity: () => undefined } })
+  const answer = await redis.ping()
+  redis.disconnect()
+  assert.equal(answer, 'PONG')
 })
 
 function temporaryFolder(t: TestContext): string {
