@@ -40,8 +40,20 @@ let own: ReturnType<typeof startSharedServers> | null = null
 export async function sharedServers(): Promise<SharedServers> {
   const { MILLRACE_TEST_REDIS_URL: redisUrl, MILLRACE_TEST_DATABASE_URL: databaseUrl } = process.env
   if (redisUrl && databaseUrl) return { redisUrl, databaseUrl }
-  own ??= startSharedServers()
+  own ??= startOwn()
   return own
+}
+
+/** A file that is interrupted, or takes longer than its caller waits, ends them too. */
+function startOwn(): ReturnType<typeof startSharedServers> {
+  const starting = startSharedServers()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, async () => {
+      await starting.then((servers) => servers.stop()).catch(() => {})
+      process.exit(1)
+    })
+  }
+  return starting
 }
 
 after(async () => {
