@@ -29,6 +29,8 @@ export interface Entry {
   readonly received: string
   /** Running number of the batch's first event in the partition, from 0 at the stream's beginning. */
   readonly firstNumber: number
+  /** Index of the first record within the entry; 0 unless this is a part of one. */
+  readonly firstIndex?: number
   /** Days since the epoch on which the batch's events occurred. */
   readonly days: readonly number[]
   /** Bytes of each record, in order. */

@@ -1,4 +1,6 @@
+import { instantOfMs } from '#src/events/instant.ts'
 import { type Entry, type EntryKind, parseEntryId } from './bus.ts'
+import { encodeRejection } from './rejections.ts'
 
 /** An entry of a stream as ioredis returns it in buffer mode: id, then field names and values in turn. */
 export type RawEntry = [id: Buffer, fields: Buffer[] | null]
@@ -25,12 +27,48 @@ export function parseEntry(partition: number, [id, fields]: RawEntry): Entry {
   }
 }
 
+/**
+ * Reads an entry, and gives one that somebody else wrote as rejected, so that it is set aside and stops nobody.
+ */
+export function parseOrReject(partition: number, raw: RawEntry): Entry {
+  try {
+    return parseEntry(partition, raw)
+  } catch (error) {
+    const record = encodeRejection({ reason: (error as Error).message, body: Buffer.concat(raw[1] ?? []) })
+    const id = parseEntryId(raw[0].toString('latin1'))
+    const received = instantOfMs(id.ms).iso
+    return {
+      partition,
+      id,
+      kind: 'rejected',
+      received,
+      firstNumber: 0,
+      days: [],
+      generation: '',
+      lengths: [record.length],
+      records: record,
+    }
+  }
+}
+
 /** The records of an entry, one after another, without copying. */
 export function* recordsOf(entry: Entry): Generator<Buffer> {
   let at = 0
   for (const length of entry.lengths) {
     yield entry.records.subarray(at, at + length)
     at += length
+  }
+}
+
+/** The part of an entry that has the records from `from` up to `to`; its place is the entry's. */
+export function sliceEntry(entry: Entry, from: number, to: number): Entry {
+  const bytes = (count: number) => entry.lengths.slice(0, count).reduce((sum, length) => sum + length, 0)
+  return {
+    ...entry,
+    firstIndex: (entry.firstIndex ?? 0) + from,
+    firstNumber: entry.firstNumber + from,
+    lengths: entry.lengths.slice(from, to),
+    records: entry.records.subarray(bytes(from), bytes(to)),
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { comparePositions, type Entry, type EntryId, formatEntryId, parseEntryId } from './bus.ts'
 import { asBusError } from './connection.ts'
-import { parseEntry, type RawEntry } from './entry.ts'
+import { parseOrReject, type RawEntry } from './entry.ts'
 import type { Keys } from './keys.ts'
 
 /**
@@ -15,6 +15,8 @@ export interface PendingEntries {
   readonly entries: readonly Entry[]
   /** Ids whose entries are gone from the stream: trimmed by somebody else. */
   readonly gone: readonly EntryId[]
+  /** How often Redis has delivered each of `entries`, this time included. */
+  readonly deliveries: readonly number[]
 }
 
 /** Reads partitions for one consumer group. Every method throws BusUnavailable when Redis does not answer. */
@@ -68,7 +70,7 @@ export function createGroupReader(redis: Redis, keys: Keys, group: string): Grou
     const streams = [...partitions.map(keys.stream), ...partitions.map(() => '>')]
     const block = blockMs > 0 ? ['BLOCK', blockMs] : []
     const reply = await read(['GROUP', group, CONSUMER, 'COUNT', count, ...block, 'STREAMS', ...streams], partitions)
-    const entries = reply.flatMap(([partition, raw]) => raw.map((entry) => parseEntry(partition, entry)))
+    const entries = reply.flatMap(([partition, raw]) => raw.map((entry) => parseOrReject(partition, entry)))
     for (const { records } of entries) entryBytes += (records.length - entryBytes) / 64
     return entries
   }
@@ -82,9 +84,22 @@ export function createGroupReader(redis: Redis, keys: Keys, group: string): Grou
     const gone: EntryId[] = []
     for (const raw of reply[0]?.[1] ?? []) {
       if (raw[1] === null) gone.push(parseEntryId(raw[0].toString('latin1')))
-      else entries.push(parseEntry(partition, raw))
+      else entries.push(parseOrReject(partition, raw))
     }
-    return { entries, gone }
+    return { entries, gone, deliveries: await deliveriesOf(partition, entries) }
+  }
+
+  async function deliveriesOf(partition: number, entries: readonly Entry[]): Promise<number[]> {
+    const [first, last] = [entries[0], entries.at(-1)]
+    if (first === undefined || last === undefined) return []
+    try {
+      const range = [formatEntryId(first.id), formatEntryId(last.id)] as const
+      const pending = await redis.xpending(keys.stream(partition), group, ...range, entries.length * 2)
+      const counts = new Map((pending as [string, string, number, number][]).map(([id, , , count]) => [id, count]))
+      return entries.map(({ id }) => counts.get(formatEntryId(id)) ?? 1)
+    } catch (error) {
+      throw asBusError(error)
+    }
   }
 
   return { ensure, readNew, readPending }

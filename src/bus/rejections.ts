@@ -50,7 +50,8 @@ export function decodeRejection(record: Buffer): Rejection {
   return { reason: record.toString('utf8', 0, end), body: record.subarray(end + 1) }
 }
 
-function encodeRejection({ reason, body }: Rejection): Buffer {
+/** A record of an entry of kind `rejected`. */
+export function encodeRejection({ reason, body }: Rejection): Buffer {
   const cut = body.length > MAX_BODY_BYTES
   const said = cut ? `${reason} (first ${MAX_BODY_BYTES} of ${body.length} bytes kept)` : reason
   return Buffer.concat([

@@ -1,11 +1,12 @@
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import type { Entry } from '#src/bus/bus.ts'
 import { type CheckpointMove, moveCheckpoints } from '#src/store/checkpoint.ts'
-import type { GroupHandler } from './handler.ts'
+import { type DeadLetter, insertDeadLetters } from '#src/store/dead-letter.ts'
+import { Passing } from './disposition.ts'
 import type { OwnedPartition } from './owned-partition.ts'
 
 /** Somebody else owns one of the partitions, or has committed these entries. A lost race: the consumer looks and goes on. */
-export class StaleOwner extends Error {
+export class StaleOwner extends Passing {
   readonly partitions: readonly number[]
 
   constructor(partitions: readonly number[]) {
@@ -14,31 +15,39 @@ export class StaleOwner extends Error {
   }
 }
 
+/** What one transaction did. */
+export interface Committed {
+  readonly moves: readonly CheckpointMove[]
+  readonly letters: readonly DeadLetter[]
+}
+
 /**
- * Applies entries and moves the checkpoints of their partitions in one transaction: all of it, or nothing.
+ * Runs `apply` and moves the checkpoints of the entries' partitions in one transaction, which also files the dead letters
+ * that `apply` returns: all of it, or nothing.
  * @throws StaleOwner when a checkpoint is not where this owner left it
  */
 export async function commitBatch(
   pool: Pool,
-  handler: GroupHandler,
+  group: string,
   entries: readonly Entry[],
   owned: ReadonlyMap<number, OwnedPartition>,
   timeoutMs: number,
-): Promise<CheckpointMove[]> {
+  apply: (client: PoolClient) => Promise<readonly DeadLetter[]>,
+): Promise<Committed> {
   const moves = movesOf(entries, owned)
-  await handler.prepare?.(entries)
   const client = await pool.connect()
-  let broken = false
+  let broken: Error | undefined
   try {
     await client.query(`begin; set local statement_timeout = ${Math.floor(timeoutMs)}`)
-    await handler.apply(client, entries)
-    const stale = await moveCheckpoints(client, handler.group, moves)
+    const letters = await apply(client)
+    if (letters.length > 0) await insertDeadLetters(client, letters)
+    const stale = await moveCheckpoints(client, group, moves)
     if (stale.length > 0) throw new StaleOwner(stale)
     await client.query('commit')
-    return moves
+    return { moves, letters }
   } catch (error) {
-    await client.query('rollback').catch(() => {
-      broken = true
+    await client.query('rollback').catch((again: Error) => {
+      broken = again
     })
     throw error
   } finally {

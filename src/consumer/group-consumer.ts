@@ -5,11 +5,13 @@ import type { Commit } from '#src/bus/commits.ts'
 import { GroupGone, type GroupReader } from '#src/bus/group-reader.ts'
 import type { Log } from '#src/log.ts'
 import { readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
+import { createBatchWriter } from './batch-writer.ts'
 import { EntryBuffer } from './buffer.ts'
-import { commitBatch, StaleOwner } from './commit-batch.ts'
+import { StaleOwner } from './commit-batch.ts'
 import type { GroupHandler } from './handler.ts'
 import { advance, BEGINNING, isOld, missingBefore, type OwnedPartition, rewind } from './owned-partition.ts'
 import { type Ownership, RENEW_MS } from './ownership.ts'
+import { SUSPECT_DELIVERIES } from './suspects.ts'
 
 /** What a consumer needs. */
 export interface ConsumerDeps {
@@ -27,6 +29,7 @@ export interface ConsumerDeps {
   /** Most milliseconds for one statement. */
   readonly timeoutMs: number
   readonly onCommit?: (events: number, seconds: number) => void
+  readonly onDeadLetters?: (group: string, count: number) => void
 }
 
 /** How a consumer is doing. */
@@ -49,6 +52,8 @@ const BLOCK_MS = 500
 const READ_BYTES = 4 * 1024 * 1024
 const BUFFER_BYTES = 32 * 1024 * 1024
 const PENDING_COUNT = 64
+/** How often somebody's wish to replay dead letters is looked for; one look into an index that is nearly always empty. */
+const REPLAY_EVERY_MS = 1_000
 const BACK_OFF_MS = { first: 50, most: 2_000 }
 
 /**
@@ -59,6 +64,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   const { handler, reader, ownership, pool, log } = deps
   const owned = new Map<number, OwnedPartition>()
   const buffer = new EntryBuffer(deps.batchEvents * 2, BUFFER_BYTES)
+  const writer = createBatchWriter({ ...deps, owned, onDeadLetters: deps.onDeadLetters ?? (() => {}) })
   const stopping = new AbortController()
   let era = 0 // raised by every rewind: what was read in an earlier one is not used, it is pending and comes again
   let writing: Promise<void> = Promise.resolve()
@@ -76,6 +82,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   async function gain(partition: number): Promise<void> {
     const checkpoint = await takeCheckpoint(pool, handler.group, partition)
     await reader.ensure(partition, checkpoint.position)
+    await writer.learnBlocked(partition)
     const { position, eventCount, epoch } = checkpoint
     owned.set(partition, {
       partition,
@@ -130,7 +137,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
 
   async function fetchPending(partition: OwnedPartition): Promise<Entry[]> {
     const began = era
-    const { entries, gone } = await reader.readPending(partition.partition, partition.cursor, PENDING_COUNT)
+    const { entries, gone, deliveries } = await reader.readPending(partition.partition, partition.cursor, PENDING_COUNT)
     if (began !== era || owned.get(partition.partition) !== partition) return []
     if (entries.length + gone.length === 0) {
       partition.mode = 'new'
@@ -148,6 +155,8 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     const done = [...applied, ...lost].map(formatEntryId)
     if (done.length > 0) await deps.announce([{ partition: partition.partition, ids: done, done: 0, generation: '' }])
     const fresh = entries.filter((entry) => !isOld(partition, entry))
+    const suspects = fresh.filter((entry) => (deliveries[entries.indexOf(entry)] ?? 0) >= SUSPECT_DELIVERIES)
+    if (suspects.length > 0) writer.suspect(partition.partition, suspects)
     for (const entry of fresh) {
       const missing = missingBefore(partition, entry)
       if (missing > 0)
@@ -181,7 +190,13 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   }
 
   async function writeLoop(): Promise<void> {
+    let lookedAt = 0
     while (!stopping.signal.aborted) {
+      if (Date.now() - lookedAt > REPLAY_EVERY_MS && owned.size > 0) {
+        lookedAt = Date.now()
+        writing = writer.replayRequested().then(() => {})
+        await writing
+      }
       if (buffer.events === 0) {
         await buffer.changed(BLOCK_MS)
         if (buffer.events > 0 && buffer.events < deps.batchEvents && deps.lingerMs > 0) await sleep(deps.lingerMs)
@@ -199,13 +214,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     })
     if (mine.length === 0) return
     const began = performance.now()
-    const moves = await commitBatch(pool, handler, mine, owned, deps.timeoutMs)
-    for (const move of moves) {
-      const partition = owned.get(move.partition)
-      if (partition === undefined) continue
-      partition.applied = move.to
-      partition.eventCount = move.eventCount
-    }
+    await writer.write(mine)
     aliveMs = Date.now()
     deps.onCommit?.(
       mine.reduce((sum, { lengths }) => sum + lengths.length, 0),
@@ -221,7 +230,6 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   /** After any failure: believe Postgres, forget the rest. */
   async function recover(error: unknown): Promise<void> {
     rewindAll()
-    handler.failed?.(error)
     if (error instanceof GroupGone)
       log.warn('the consumer group is gone from Redis; making it again at the checkpoints held in Postgres')
     else if (!(error instanceof StaleOwner)) {

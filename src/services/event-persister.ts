@@ -16,13 +16,7 @@ export const eventPersister: Service = {
   isOn: (settings) => settings.services.eventPersister.enabled,
   start({ settings, log, metrics, bus, pool, nowMs }) {
     const member = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
-    const handler = createPersister({
-      pool,
-      log,
-      nowMs,
-      retentionMs: settings.events.retentionMs,
-      onDeadLetters: (count) => metrics.deadLetters.inc({ group: PERSISTER }, count),
-    })
+    const handler = createPersister({ pool, nowMs, retentionMs: settings.events.retentionMs })
     const consumer = createConsumer({
       handler,
       reader: bus.reader(PERSISTER),
@@ -33,6 +27,7 @@ export const eventPersister: Service = {
       batchEvents: settings.persister.batchEvents,
       lingerMs: settings.persister.lingerMs,
       timeoutMs: settings.database.timeoutMs,
+      onDeadLetters: (group, count) => metrics.deadLetters.inc({ group }, count),
       onCommit(events, seconds) {
         metrics.persistedEvents.inc(events)
         metrics.persistBatchEvents.observe(events)

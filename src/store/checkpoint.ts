@@ -54,6 +54,20 @@ export async function readCheckpoints(db: Queryable, group: string): Promise<Che
   return rows.map(read)
 }
 
+/** Holds checkpoints where they are until the transaction ends. Returns the partitions that have another owner by now. */
+export async function lockCheckpoints(
+  db: Queryable,
+  group: string,
+  epochs: ReadonlyMap<number, number>,
+): Promise<number[]> {
+  const { rows } = await db.query<Row>(
+    `select ${COLUMNS} from checkpoint where "group" = $1 and partition = any($2::int2[]) order by partition for update`,
+    [group, [...epochs.keys()]],
+  )
+  const found = new Map(rows.map((row) => [row.partition, Number(row.owner_epoch)]))
+  return [...epochs].filter(([partition, epoch]) => found.get(partition) !== epoch).map(([partition]) => partition)
+}
+
 /** Moves checkpoints by compare-and-set. Returns those that another owner, or another commit of ours, moved first. */
 export async function moveCheckpoints(
   db: Queryable,

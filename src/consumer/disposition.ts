@@ -1,0 +1,28 @@
+import { AppError } from '#src/errors.ts'
+
+/** What to do about a failure: try the same again later, or find the event that is to blame and set it aside. */
+export type Disposition = 'retry' | 'park'
+
+/**
+ * SQLSTATE classes and codes that blame the data, so that the same batch would fail for ever: data exception, integrity
+ * violation, program limit exceeded (a row too large for an index).
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const BLAMES_DATA = /^(22|23|54)/
+
+/** The one table from a failure to what follows from it. */
+export function dispositionOf(error: unknown): Disposition {
+  if (error instanceof AppError || error instanceof Passing) return 'retry'
+  const code = String((error as { code?: unknown } | null)?.code ?? '')
+  // Other codes of Postgres pass (connections, locks, memory) or are about this release and schema, not about an event.
+  if (BLAMES_DATA.test(code)) return 'park'
+  // Errors of sockets carry a code such as ECONNRESET; what a handler throws by itself carries none.
+  return code === '' && !isConnectionError(error) ? 'park' : 'retry'
+}
+
+/** A failure that says nothing about the events: a lost race, a vanished group. */
+export abstract class Passing extends Error {}
+
+function isConnectionError(error: unknown): boolean {
+  return error instanceof Error && /connection|terminat|timeout|timed out/i.test(error.message)
+}

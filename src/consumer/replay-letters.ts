@@ -1,0 +1,91 @@
+import type { Pool } from 'pg'
+import type { Entry } from '#src/bus/index.ts'
+import { instantOfMs, parseInstant } from '#src/events/instant.ts'
+import { decodeRecord } from '#src/events/record.ts'
+import { lockCheckpoints } from '#src/store/checkpoint.ts'
+import { dayOf } from '#src/store/day-partitions.ts'
+import {
+  type DeadLetter,
+  insertDeadLetters,
+  type RequestedLetter,
+  settleReplayed,
+  takeRequested,
+} from '#src/store/dead-letter.ts'
+import { applyCarefully } from './careful.ts'
+import { StaleOwner } from './commit-batch.ts'
+import type { GroupHandler } from './handler.ts'
+import type { OwnedPartition } from './owned-partition.ts'
+
+/** Bounded, so that a transaction stays short; the rest comes with the next round. */
+const LETTERS = 100
+
+/**
+ * Applies the dead letters of owned partitions whose replay was asked for, oldest first, and removes them in the same
+ * transaction. One that fails again is kept with its new reason; where the order is strict, later ones of its resource
+ * are not tried. Doing it twice does no harm: a letter is gone once it is applied.
+ * @throws StaleOwner
+ */
+export async function replayLetters(
+  pool: Pool,
+  handler: GroupHandler,
+  owned: ReadonlyMap<number, OwnedPartition>,
+  timeoutMs: number,
+): Promise<{ settled: readonly string[]; letters: readonly DeadLetter[] }> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query(`begin; set local statement_timeout = ${Math.floor(timeoutMs)}`)
+    const requested = await takeRequested(client, handler.group, [...owned.keys()], LETTERS)
+    const settled: string[] = []
+    const letters: DeadLetter[] = []
+    if (requested.length > 0) {
+      const mine = new Map([...owned.values()].map(({ partition, epoch }) => [partition, epoch]))
+      const stale = await lockCheckpoints(client, handler.group, mine)
+      if (stale.length > 0) throw new StaleOwner(stale)
+      const entries = requested.map(entryOf)
+      await handler.prepare?.(entries)
+      const blocked = new Map([...owned.keys()].map((partition) => [partition, new Set<string>()]))
+      for (const [i, letter] of requested.entries()) {
+        const failed = await applyCarefully(client, handler, [entries[i] as Entry], blocked)
+        if (failed.length === 0) settled.push(letter.id)
+        letters.push(...failed)
+      }
+      await settleReplayed(client, settled)
+      await insertDeadLetters(client, letters)
+    }
+    await client.query('commit')
+    return { settled, letters }
+  } catch (error) {
+    await client.query('rollback').catch((again: Error) => {
+      broken = again
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** The event as it was delivered. When the server took it is not kept: its entry's time stands for it. */
+function entryOf({ partition, ms, seq, index, body }: RequestedLetter): Entry {
+  return {
+    partition,
+    id: { ms, seq },
+    kind: 'events',
+    received: instantOfMs(ms).iso,
+    firstNumber: 0,
+    firstIndex: index,
+    days: daysOf(body),
+    lengths: [body.length],
+    records: body,
+    generation: '',
+  }
+}
+
+function daysOf(body: Buffer): number[] {
+  try {
+    const occurred = parseInstant(decodeRecord(body).occurred)
+    return occurred === null ? [] : [dayOf(occurred.ms)]
+  } catch {
+    return []
+  }
+}
