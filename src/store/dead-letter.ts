@@ -1,3 +1,4 @@
+/** Dead letters as a consumer group meets them: it files them, asks which keys wait behind one, and replays them. */
 import type { Queryable } from './checkpoint.ts'
 
 /** What could not be taken or applied. */
@@ -13,14 +14,31 @@ export interface DeadLetter {
   readonly position: string
   readonly reason: string
   readonly body: Buffer
+  /** What its order depends on; empty or left out when nothing does. */
+  readonly orderingKey?: string
 }
 
-/** Files dead letters in one statement; one that is there already counts an attempt more. */
+/** A letter that somebody asked to replay. */
+export interface RequestedLetter extends Required<DeadLetter> {
+  /** Times that it failed. */
+  readonly attempts: number
+}
+
+/** The group of letters that never became events: bodies that senders handed in. */
+export const INGEST = 'ingest'
+
+/**
+ * Files dead letters in one statement. One that is there already counts an attempt more and is no longer to be replayed:
+ * that is how a replay that failed ends.
+ */
 export async function insertDeadLetters(db: Queryable, letters: readonly DeadLetter[]): Promise<void> {
   await db.query(
-    `insert into dead_letter (id, "group", partition, entry_ms, entry_seq, entry_index, reason, body)
-     select * from unnest($1::uuid[], $2::text[], $3::int2[], $4::int8[], $5::int8[], $6::int4[], $7::text[], $8::bytea[])
-     on conflict (id) do update set attempts = dead_letter.attempts + 1, last_seen = now(), reason = excluded.reason`,
+    `insert into dead_letter
+       (id, "group", partition, entry_ms, entry_seq, entry_index, reason, body, ordering_key)
+     select * from unnest($1::uuid[], $2::text[], $3::int2[], $4::int8[], $5::int8[], $6::int4[], $7::text[],
+       $8::bytea[], $9::text[])
+     on conflict (id) do update set attempts = dead_letter.attempts + 1, last_seen = now(), reason = excluded.reason,
+       requested_at = null, ordering_key = coalesce(nullif(excluded.ordering_key, ''), dead_letter.ordering_key)`,
     [
       letters.map(({ id }) => id),
       letters.map(({ group }) => group),
@@ -30,6 +48,61 @@ export async function insertDeadLetters(db: Queryable, letters: readonly DeadLet
       letters.map(({ index }) => index),
       letters.map(({ reason }) => reason.replaceAll('\0', '')),
       letters.map(({ body }) => body),
+      letters.map(({ orderingKey = '' }) => orderingKey.replaceAll('\0', '')),
     ],
   )
+}
+
+/** The ordering keys of a group's partition that have a letter, whether or not a replay of it was asked for. */
+export async function openKeys(db: Queryable, group: string, partition: number): Promise<Set<string>> {
+  const { rows } = await db.query<{ ordering_key: string }>(
+    `select distinct ordering_key from dead_letter where "group" = $1 and partition = $2 and ordering_key <> ''`,
+    [group, partition],
+  )
+  return new Set(rows.map((row) => row.ordering_key))
+}
+
+interface Row {
+  id: string
+  partition: number
+  entry_ms: string
+  entry_seq: string
+  entry_index: number
+  reason: string
+  attempts: number
+  body: Buffer
+  ordering_key: string
+}
+
+/**
+ * Takes letters that are to be replayed, oldest position first, and locks them until the transaction ends. One that an
+ * operator is discarding at this moment is passed over.
+ * @param tx in a transaction that applies them and then calls `settleReplayed`, or files them again
+ */
+export async function takeRequested(
+  tx: Queryable,
+  group: string,
+  partitions: readonly number[],
+  limit: number,
+): Promise<RequestedLetter[]> {
+  const { rows } = await tx.query<Row>(
+    `select id, partition, entry_ms, entry_seq, entry_index, reason, attempts, body, ordering_key
+     from dead_letter
+     where "group" = $1 and partition = any($2::int2[]) and requested_at is not null
+     order by entry_ms, entry_seq, partition, entry_index
+     limit $3
+     for update skip locked`,
+    [group, partitions, limit],
+  )
+  return rows.map((row) => {
+    const [ms, seq, index] = [Number(row.entry_ms), Number(row.entry_seq), row.entry_index]
+    const { id, partition, reason, attempts, body, ordering_key: orderingKey } = row
+    const position = `${partition}/${ms}-${seq}/${index}`
+    return { id, group, partition, ms, seq, index, position, reason, attempts, body, orderingKey }
+  })
+}
+
+/** Removes letters whose events are applied now; in the transaction that applied them. */
+export async function settleReplayed(tx: Queryable, ids: readonly string[]): Promise<void> {
+  await tx.query('delete from dead_letter where id = any($1::uuid[])', [ids])
 }
