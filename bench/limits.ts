@@ -6,7 +6,7 @@ import pg from 'pg'
 import { loadSettings } from '#src/config.ts'
 import { type EventBatch, parseEventArray } from '#src/events/batch.ts'
 import { dayOf, makeDayPartitions } from '#src/store/day-partitions.ts'
-import { copyEntries } from '#src/store/event-log.ts'
+import { copyEntries, type LogEntry } from '#src/store/event-log.ts'
 import { type BenchEvent, makeEvents, makeRequests } from './events.ts'
 import { sendAll } from './http-load.ts'
 
@@ -35,15 +35,17 @@ export async function rawXadd(url: string, events: readonly BenchEvent[]): Promi
 
 /** Rows a second by COPY of the same rows into the same table, 5,000 in a transaction, on one connection. */
 export async function rawCopy(databaseUrl: string, count: number): Promise<number> {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
-  await makeDayPartitions(pool, [dayOf(Date.now())])
+  return writeRate(databaseUrl, makeLogEntries(count, COPY_EVENTS), (client, entry) => copyEntries(client, [entry]))
+}
+
+/** Events encoded as the API does, as entries of so many each. */
+export function makeLogEntries(count: number, entryEvents: number): LogEntry[] {
   const { settings } = loadSettings({ env: {} })
-  const entries = []
-  for (let from = 0; from < count; from += COPY_EVENTS) {
-    const json = `[${makeEvents(Math.min(COPY_EVENTS, count - from))
-      .map((event) => event.json)
-      .join(',')}]`
-    const batch: EventBatch = parseEventArray(Buffer.from(json), settings.events, Date.now())
+  const entries: LogEntry[] = []
+  for (let from = 0; from < count; from += entryEvents) {
+    const events = makeEvents(Math.min(entryEvents, count - from))
+    const body = `[${events.map((event) => event.json).join(',')}]`
+    const batch: EventBatch = parseEventArray(Buffer.from(body), settings.events, Date.now())
     entries.push({
       partition: 0,
       id: { ms: Date.now(), seq: from },
@@ -52,14 +54,26 @@ export async function rawCopy(databaseUrl: string, count: number): Promise<numbe
       records: Buffer.concat(batch.events.map(({ record }) => record)),
     })
   }
+  return entries
+}
+
+/** Rows a second by a way of writing entries, each in a transaction of its own, on one connection. */
+export async function writeRate(
+  databaseUrl: string,
+  entries: readonly LogEntry[],
+  write: (client: pg.PoolClient, entry: LogEntry) => Promise<unknown>,
+): Promise<number> {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
+  await makeDayPartitions(pool, [dayOf(Date.now())])
   const client = await pool.connect()
   const began = performance.now()
   for (const entry of entries) {
     await client.query('begin')
-    await copyEntries(client, [entry])
+    await write(client, entry)
     await client.query('commit')
   }
-  const rate = (count / (performance.now() - began)) * 1_000
+  const rows = entries.reduce((sum, { lengths }) => sum + lengths.length, 0)
+  const rate = (rows / (performance.now() - began)) * 1_000
   client.release()
   await pool.end()
   return rate

@@ -6,8 +6,9 @@ import { inspectMachine } from './machine.ts'
 import type { Scenario } from './scenario.ts'
 import { ingest } from './scenarios/ingest.ts'
 import { latency } from './scenarios/latency.ts'
+import { write } from './scenarios/write.ts'
 
-const SCENARIOS: readonly Scenario[] = [ingest, latency]
+const SCENARIOS: readonly Scenario[] = [ingest, latency, write]
 const OUT = new URL('./out/', import.meta.url)
 
 const { values, positionals } = parseArgs({

@@ -1,10 +1,9 @@
 /** Real servers for one run of a scenario, in a temporary folder, with the settings of the embedded default. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type EmbeddedServer, startPostgres, startRedis } from '#src/embedded/index.ts'
+import { makeTemporaryHome, removeHome } from '#test/servers/temporary-home.ts'
 
 export interface BenchServers {
   readonly redis: EmbeddedServer
@@ -20,7 +19,7 @@ export interface BenchServers {
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 
 export async function startBenchServers(): Promise<BenchServers> {
-  const home = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
+  const home = makeTemporaryHome()
   const log = () => {}
   const [redis, postgres] = await Promise.all([
     startRedis({ folder: join(home, 'redis'), log }),
@@ -61,7 +60,7 @@ export async function startBenchServers(): Promise<BenchServers> {
         await ended
       }
       await Promise.all([redis.stop(), postgres.stop()])
-      rmSync(home, { recursive: true, force: true })
+      removeHome(home)
     },
   }
 }
