@@ -1,7 +1,11 @@
 /** The HTTP server of Millrace, put together. It is built without listening, so that tests can use `inject`. */
+import { PERSISTER } from '../bus/index.ts'
+import type { Tail } from '../bus/tail.ts'
 import type { Settings } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { readCheckpoints } from '../store/checkpoint.ts'
+import type { Store } from '../store/pool.ts'
 import { admin } from './admin.ts'
 import { csrfToken } from './csrf-token.ts'
 import { health, type Probes } from './health.ts'
@@ -11,7 +15,10 @@ import { describeApi } from './openapi.ts'
 import type { Api } from './route.ts'
 import { createServer } from './server.ts'
 import { takeEvents } from './sockets/events-in.ts'
+import { sendEvents } from './sockets/events-out.ts'
+import type { LiveSource } from './sockets/follow.ts'
 import { SOCKET_LIMITS, type SocketLimits } from './sockets/limits.ts'
+import { createLogProgress } from './sockets/log-progress.ts'
 import { openSockets } from './sockets/sockets.ts'
 
 /** What the API is made of. Whoever made these closes them, after the app. */
@@ -20,6 +27,8 @@ export interface ApiNeeds {
   readonly log: Log
   readonly metrics: Metrics
   readonly ingest: Ingest
+  /** Where live events come from; none are sent without. */
+  readonly live?: { readonly tail: Tail; readonly store: Store }
   /** Resources with needs of their own; each gets the app at the prefix `/api`. */
   readonly resources?: readonly ((api: Api) => Promise<void> | void)[]
   readonly probes: Probes
@@ -38,17 +47,25 @@ export async function createApi(needs: ApiNeeds): Promise<Api> {
   const limits = { ...SOCKET_LIMITS, ...needs.limits }
   const { authString } = needs.settings.server
   const serveSocket = await openSockets(app, { authString, maxBytes: needs.settings.events.maxBytes, limits })
+  const out = { ...needs, limits, backfillMs: needs.settings.events.backfillMs, live: liveSource(needs.live) }
   app.register(
     async (api: Api) => {
       for (const route of [health, admin, csrfToken]) await route(api, needs)
       for (const resource of needs.resources ?? []) await api.register(async (scope: Api) => resource(scope))
       serveSocket(api, '/events/in', (socket) => takeEvents(socket, { ...needs, limits }))
+      serveSocket(api, '/events/out', (socket) => sendEvents(socket, out))
     },
     { prefix: '/api' },
   )
   await metricsPage(app, needs)
   await app.ready()
   return app
+}
+
+function liveSource(live: ApiNeeds['live']): LiveSource | null {
+  if (live === undefined) return null
+  const { store } = live
+  return { ...live, progress: createLogProgress(() => readCheckpoints(store.hot, PERSISTER)) }
 }
 
 /** `/metrics`, `/api/health` and `/api/ready` alone, for a process that serves no API. */

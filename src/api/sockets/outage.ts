@@ -12,9 +12,13 @@ export function isPassing(error: unknown): boolean {
 /**
  * Tries again, at growing intervals, while what fails may pass.
  * @param withinMs how long; then the last error is thrown. Errors that won't pass are thrown at once
- * @param onFailure called before each wait
+ * @param onFailure called before each wait; may throw, to give up
  */
-export async function throughOutage<T>(attempt: () => Promise<T>, withinMs: number, onFailure: () => void): Promise<T> {
+export async function throughOutage<T>(
+  attempt: () => Promise<T>,
+  withinMs: number,
+  onFailure: () => void = () => {},
+): Promise<T> {
   const untilMs = performance.now() + withinMs
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2)) {
     try {
