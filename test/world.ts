@@ -6,7 +6,7 @@ import { sharedServers } from './servers/shared.ts'
 
 export interface World {
   readonly redisUrl: string
-  /** All keys of this test begin with it. It may stand for the setting of the same name. */
+  /** All keys of this test begin with it, most in braces. It may stand for the setting of the same name. */
   readonly prefix: string
   /** An empty database, no migration applied. */
   readonly databaseUrl: string
@@ -62,7 +62,7 @@ async function onDatabase(databaseUrl: string, statement: string): Promise<void>
 async function deleteKeys(redisUrl: string, prefix: string): Promise<void> {
   const redis = new Redis(redisUrl)
   try {
-    for await (const keys of redis.scanStream({ match: `${prefix}*`, count: 1000 })) {
+    for await (const keys of redis.scanStream({ match: `*${prefix}*`, count: 1000 })) {
       if (keys.length > 0) await redis.unlink(...keys)
     }
   } finally {
