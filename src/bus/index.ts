@@ -11,6 +11,7 @@ import type { Appender } from './bus.ts'
 import { announceCommits, type Commit, type CommitWatch, watchCommits } from './commits.ts'
 import { asBusError, type BusAddress, connect, ready } from './connection.ts'
 import { createGroupReader, type GroupReader } from './group-reader.ts'
+import { createInspector, type Inspector } from './inspect.ts'
 import { createKeys, type Keys } from './keys.ts'
 import { checkRedis } from './layout.ts'
 import { createLeases, type Leases } from './leases.ts'
@@ -23,6 +24,7 @@ export type { Commit, CommitWatch } from './commits.ts'
 export type { BusAddress } from './connection.ts'
 export { parseEntry, type RawEntry, recordsOf, sliceEntry } from './entry.ts'
 export type { GroupReader } from './group-reader.ts'
+export type { Forgotten, GroupView, Inspector, PartitionView } from './inspect.ts'
 export type { Keys } from './keys.ts'
 export type { Leases } from './leases.ts'
 export type { Pressure } from './pressure.ts'
@@ -69,6 +71,8 @@ export interface Bus {
   announce(group: string, commits: readonly Commit[]): Promise<void>
   /** Removes up to `limit` entries that all groups have acknowledged and that are older than `graceMs`. */
   trim(partition: number, graceMs: number, limit: number): Promise<Trimmed>
+  /** Looks at streams and groups. */
+  readonly inspector: Inspector
   /** One more connection, for a reader that blocks; closed with the bus. */
   connection(use: string, timeoutMs?: number): Redis
   /** @throws BusUnavailable */
@@ -127,6 +131,7 @@ export async function createBus(options: BusOptions): Promise<Bus> {
     leases: (group, member, ttlMs) => createLeases(redis, keys, group, member, ttlMs),
     announce: (group, commits) => announceCommits(redis, keys, group, commits),
     trim: (partition, graceMs, limit) => trimPartition(redis, keys, partition, [PERSISTER], graceMs, limit),
+    inspector: createInspector(redis, keys, partitions, [PERSISTER]),
     connection,
     async ping() {
       try {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 
-const NAMES = ['append', 'commit', 'trim', 'lease', 'release', 'join'] as const
+const NAMES = ['append', 'commit', 'trim', 'lease', 'release', 'join', 'inspect', 'forget'] as const
 type Name = (typeof NAMES)[number]
 
 const SCRIPTS = new Map(NAMES.map((name) => [name, load(name)]))
