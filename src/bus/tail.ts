@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Redis } from 'ioredis'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
 import { type Entry, type EntryId, formatEntryId, parseEntryId } from './bus.ts'
 import { asBusError, ready } from './connection.ts'
 import type { RawEntry } from './entry.ts'
 import type { Keys } from './keys.ts'
-import { type Place, placesNow } from './tail-places.ts'
+import { type Place, placesNow, type TailConnection } from './tail-places.ts'
 
 /** Entries that a live reader can't get from Redis: trimmed before it read them, lost with Redis's memory, or unreadable. */
 export interface Gap {
@@ -39,7 +38,7 @@ export interface Tail {
 
 export interface TailOptions {
   /** Makes the connection on which is waited. Made when somebody subscribes, closed when nobody does. */
-  readonly connect: () => Redis
+  readonly connect: () => TailConnection
   readonly keys: Pick<Keys, 'stream' | 'state'>
   readonly partitions: number
   readonly parseEntry: (partition: number, raw: RawEntry) => Entry
@@ -49,6 +48,8 @@ export interface TailOptions {
 
 /** How long Redis may wait for news before it answers: also the time after which a dead connection is noticed. */
 const BLOCK_MS = 1_000
+/** Between two looks at a cluster that had nothing new. */
+const POLL_MS = 20
 /** Entries of one partition in one answer; each may hold thousands of events. */
 const COUNT = 16
 const CONNECT_MS = 5_000
@@ -61,7 +62,7 @@ export function createTail({ connect, keys, partitions, parseEntry, log, metrics
   const streams = Array.from({ length: partitions }, (_, partition) => keys.stream(partition))
   const partitionOf = new Map(streams.map((stream, partition) => [stream, partition]))
   let places: Place[] = []
-  let redis: Redis | null = null
+  let redis: TailConnection | null = null
   let starting: Promise<void> | null = null
   let running: Promise<void> = Promise.resolve()
 
@@ -98,7 +99,7 @@ export function createTail({ connect, keys, partitions, parseEntry, log, metrics
     redis = null
   }
 
-  async function read(connection: Redis): Promise<void> {
+  async function read(connection: TailConnection): Promise<void> {
     let waitMs = 0
     while (redis === connection) {
       try {
@@ -117,13 +118,25 @@ export function createTail({ connect, keys, partitions, parseEntry, log, metrics
     }
   }
 
-  async function readNext(connection: Redis): Promise<(readonly [partition: number, raw: RawEntry])[]> {
+  async function readNext(connection: TailConnection): Promise<(readonly [partition: number, raw: RawEntry])[]> {
     const ids = places.map(({ id }) => formatEntryId(id))
-    const reply = await connection.xreadBuffer('COUNT', COUNT, 'BLOCK', BLOCK_MS, 'STREAMS', ...streams, ...ids)
-    return (reply ?? []).flatMap(([stream, entries]) => {
-      const partition = partitionOf.get(stream.toString()) as number
-      return entries.map((raw) => [partition, raw] as const)
-    })
+    const all = () => connection.xreadBuffer('COUNT', COUNT, 'BLOCK', BLOCK_MS, 'STREAMS', ...streams, ...ids)
+    const replies = connection.isCluster ? await readEach(connection, ids) : [await all()]
+    return replies.flatMap((reply) =>
+      (reply ?? []).flatMap(([stream, entries]) => {
+        const partition = partitionOf.get(stream.toString()) as number
+        return entries.map((raw) => [partition, raw] as const)
+      }),
+    )
+  }
+
+  /** In a cluster a command reaches one partition, and one that waited would keep the others of its node waiting. */
+  async function readEach(connection: TailConnection, ids: readonly string[]) {
+    const replies = await Promise.all(
+      streams.map((stream, i) => connection.xreadBuffer('COUNT', COUNT, 'STREAMS', stream, ids[i] as string)),
+    )
+    if (replies.every((reply) => reply === null)) await sleep(POLL_MS)
+    return replies
   }
 
   function deliver(partition: number, raw: RawEntry): void {

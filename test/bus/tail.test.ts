@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
-import type { Redis } from 'ioredis'
 import { createAppender } from '#src/bus/appender.ts'
 import { type Entry, formatEntryId, parseEntryId } from '#src/bus/bus.ts'
 import { connect, ready } from '#src/bus/connection.ts'
 import { parseEntry, recordsOf } from '#src/bus/entry.ts'
 import { createKeys } from '#src/bus/keys.ts'
 import { createTail, type Gap } from '#src/bus/tail.ts'
+import type { TailConnection } from '#src/bus/tail-places.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
 import { waitUntil } from '#test/wait-until.ts'
@@ -33,7 +33,7 @@ class Listener {
 async function place(t: TestScope) {
   const { redisUrl, prefix, defer } = await world(t)
   const keys = createKeys(prefix)
-  const connections: Redis[] = []
+  const connections: TailConnection[] = []
   const open = () => {
     const redis = connect({ url: redisUrl }, `tail-${prefix}`, log, 5_000)
     connections.push(redis)
@@ -44,7 +44,7 @@ async function place(t: TestScope) {
   await ready(redis, 5_000)
   const tail = createTail({ connect: open, keys, partitions: PARTITIONS, parseEntry, log, metrics })
   defer(() => tail.close())
-  const append = async (on: Redis, ...events: string[]) => {
+  const append = async (on: TailConnection, ...events: string[]) => {
     const appender = createAppender(on, keys, {
       partitions: PARTITIONS,
       dedupWindowMs: 60_000,
@@ -102,12 +102,12 @@ test('subscribers share one connection, which is there only while somebody liste
 })
 
 test('when its connection is cut it goes on where it was', async (t) => {
-  const { tail, append, redis, connections } = await place(t)
+  const { tail, append, redis, prefix } = await place(t)
   const listener = new Listener()
   await tail.subscribe(listener)
   await append('0:a')
   await waitUntil(() => listener.heard.length === 1)
-  await redis.client('KILL', 'ID', String(await clientId(redis, connections[0])))
+  await redis.client('KILL', 'ID', String(await clientId(redis, `millrace-tail-${prefix}`)))
   await append('0:b')
   await append('0:c')
   await waitUntil(() => listener.heard.length === 3)
@@ -177,8 +177,8 @@ test('an entry that cannot be read is a gap, and the next one is read', async (t
   assert.deepEqual(listener.heard, ['gap 1', '1:a'])
 })
 
-async function clientId(redis: Redis, connection: Redis | undefined): Promise<number> {
+async function clientId(redis: TailConnection, name: string): Promise<number> {
   const list = String(await redis.client('LIST'))
-  const line = list.split('\n').find((one) => one.includes(`name=${connection?.options.connectionName} `))
+  const line = list.split('\n').find((one) => one.includes(`name=${name} `))
   return Number(/^id=(\d+)/.exec(line ?? '')?.[1])
 }
