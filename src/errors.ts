@@ -166,3 +166,32 @@ export class ServersUnset extends AppError {
     )
   }
 }
+
+/** A process still works for a consumer group that is to be forgotten. Remedy: stop it, or switch its service off. */
+export class GroupInUse extends AppError {
+  readonly code = 'GROUP_IN_USE'
+  override readonly facts: { readonly group: string; readonly owners: readonly string[] }
+
+  constructor(facts: { readonly group: string; readonly owners: readonly string[] }, options?: ErrorOptions) {
+    super(
+      `${facts.owners.join(', ')} works for the group '${facts.group}': stop it first; nothing was forgotten.`,
+      options,
+    )
+    this.facts = facts
+  }
+}
+
+/** A consumer group that this release needs is to be forgotten. Remedy: don't, or force it and lose what it has not applied. */
+export class GroupNeeded extends AppError {
+  readonly code = 'GROUP_NEEDED'
+  override readonly facts: { readonly group: string }
+
+  constructor(facts: { readonly group: string }, options?: ErrorOptions) {
+    super(
+      `This release needs the group '${facts.group}', and events that it has not applied would be trimmed unread: ` +
+        'force it only if they may be lost.',
+      options,
+    )
+    this.facts = facts
+  }
+}

@@ -84,6 +84,24 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
       labelNames: ['group'],
       registers,
     }),
+    losses: new Counter<'group' | 'cause'>({
+      name: 'millrace_losses_total',
+      help: 'Losses written to the ledger: ranges of entries that a consumer group needed and that Redis lost.',
+      labelNames: ['group', 'cause'],
+      registers,
+    }),
+    streamEntries: new Gauge<'partition'>({
+      name: 'millrace_stream_entries',
+      help: "Entries in a partition's stream, as the janitor last looked.",
+      labelNames: ['partition'],
+      registers,
+    }),
+    streamBytes: new Gauge<'partition'>({
+      name: 'millrace_stream_bytes',
+      help: "Memory of a partition's stream in Redis, estimated, as the janitor last looked.",
+      labelNames: ['partition'],
+      registers,
+    }),
     liveSubscribers: new Gauge({
       name: 'millrace_live_subscribers',
       help: 'Sockets that receive live events from this process.',

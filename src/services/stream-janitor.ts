@@ -18,6 +18,9 @@ export const streamJanitor = definePeriodicService({
     let removed = 0
     for (let partition = 0; partition < bus.partitions && !signal.aborted; partition++) {
       removed += (await bus.trim(partition, GRACE_MS, LIMIT)).removed
+      const { entries, bytes } = await bus.inspector.measure(partition)
+      metrics.streamEntries.set({ partition }, entries)
+      metrics.streamBytes.set({ partition }, bytes)
     }
     metrics.trimmedEntries.inc(removed)
     return { removed }

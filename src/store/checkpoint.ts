@@ -54,6 +54,20 @@ export async function readCheckpoints(db: Queryable, group: string): Promise<Che
   return rows.map(read)
 }
 
+/** The checkpoints of all groups. */
+export async function readAllCheckpoints(db: Queryable): Promise<(Checkpoint & { readonly group: string })[]> {
+  const { rows } = await db.query<Row & { group: string }>(
+    `select "group", ${COLUMNS} from checkpoint order by "group", partition`,
+  )
+  return rows.map((row) => ({ group: row.group, ...read(row) }))
+}
+
+/** Forgets how far a group has come. Returns in how many partitions it had applied anything. */
+export async function deleteCheckpoints(db: Queryable, group: string): Promise<number> {
+  const { rowCount } = await db.query('delete from checkpoint where "group" = $1', [group])
+  return rowCount ?? 0
+}
+
 /** Holds checkpoints where they are until the transaction ends. Returns the partitions that have another owner by now. */
 export async function lockCheckpoints(
   db: Queryable,
