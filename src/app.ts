@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { createApi, createStatusApi } from './api/app.ts'
 import { eventIngest } from './api/event-ingest.ts'
+import { eventQueries } from './api/event-queries.ts'
 import { createIngest } from './api/ingest.ts'
 import type { Api } from './api/route.ts'
-import { type Bus, createBus } from './bus/index.ts'
+import { type Bus, createBus, parseEntry } from './bus/index.ts'
+import { createTail, type Tail } from './bus/tail.ts'
 import type { Settings } from './config.ts'
 import { startEmbedded } from './embedded/index.ts'
 import { PartitionCountMismatch, SchemaOutdated, ServersUnset } from './errors.ts'
@@ -85,10 +87,21 @@ async function start(
     nowMs: Date.now,
     countMissing: (events) => countMissingEvents(store.hot, events),
   })
+  const live = settings.services.eventStream.enabled ? { tail: openTail(bus, log, metrics, onStop), store } : undefined
   const resources = [
     (app: Api) => eventIngest(app, { ingest, maxBatchEvents: settings.ingest.maxBatchEvents, nowMs: Date.now }),
+    (app: Api) => eventQueries(app, { store, publicUrl: settings.server.publicUrl, nowMs: Date.now }),
   ]
-  const api = await createApi({ settings, log, metrics, ingest, probes, resources, version: VERSION })
+  const api = await createApi({
+    settings,
+    log,
+    metrics,
+    ingest,
+    probes,
+    resources,
+    ...(live && { live }),
+    version: VERSION,
+  })
   onStop(() => api.close())
   const url = await api.listen({ host: settings.server.host, port: settings.server.port })
   return { url, lines: [...greeting(url), ...lines] }
@@ -131,6 +144,17 @@ async function openStore({ database }: Settings, url: string, log: Log): Promise
 
 function openBus({ redis, streams, ingest }: Settings, url: string, log: Log, metrics: Metrics): Promise<Bus> {
   return createBus({ ...ingest, ...streams, ...redis, url, log, metrics })
+}
+
+/** Its reads block for a second, so its answers may take longer than others'. */
+const TAIL_TIMEOUT_MS = 5_000
+
+function openTail(bus: Bus, log: Log, metrics: Metrics, onStop: (end: () => Promise<void>) => void): Tail {
+  const { keys, partitions } = bus
+  const connect = () => bus.connection('tail', TAIL_TIMEOUT_MS)
+  const tail = createTail({ connect, keys, partitions, parseEntry, log, metrics })
+  onStop(() => tail.close())
+  return tail
 }
 
 /** Redis remembers the number too; but Redis can lose everything. */
