@@ -1,0 +1,115 @@
+/** Compares what producers wrote down with what the log's table holds, read by plain SQL: none of the server's code. */
+import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
+import pg from 'pg'
+import { waitUntil } from '#test/wait-until.ts'
+import type { Acknowledgement, ProducerRecord, SentEvent } from './record.ts'
+
+export interface Findings {
+  readonly acknowledged: number
+  readonly missing: readonly SentEvent[]
+  /** Ids that are in the log more than once. */
+  readonly doubled: readonly string[]
+  /** Ids whose event is not what was sent. */
+  readonly changed: readonly string[]
+  /** `resource: number after number`, by position in the log. */
+  readonly reordered: readonly string[]
+  readonly refusals: ReadonlyMap<string, number>
+}
+
+interface Row {
+  id: string
+  event: string
+  resource_id: string
+  partition: number
+  payload: string
+}
+
+export interface OracleOptions {
+  /** Acknowledgements that were a promise; default all. */
+  readonly promised?: readonly Acknowledgement[]
+  readonly withinMs?: number
+}
+
+/**
+ * Waits until the log holds everything that was promised, or time runs out; then looks at all of it.
+ * @throws AssertionError that says what is wrong
+ */
+export async function assertKept(
+  databaseUrl: string,
+  record: ProducerRecord,
+  options: OracleOptions = {},
+): Promise<Findings> {
+  const promised = new Set<Acknowledgement>(options.promised ?? ['appended', 'persisted', 'pong'])
+  const due = new Map([...record.acknowledged].filter(([, { how }]) => promised.has(how)))
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    const missingNow = async () => {
+      const { rows } = await client.query<{ id: string }>('select id from event')
+      const there = new Set(rows.map(({ id }) => id))
+      return [...due.values()].map(({ event }) => event).filter(({ id }) => !there.has(id))
+    }
+    const whole = async () => (await missingNow()).length === 0
+    await waitUntil(whole, { timeoutMs: options.withinMs ?? 20_000, everyMs: 250 }).catch(() => {})
+    const findings = look(await readLog(client), await missingNow(), due, record)
+    assertFindings(findings)
+    return findings
+  } finally {
+    await client.end()
+  }
+}
+
+/** In the order of the log: by partition, and in it by position, compared as numbers. */
+async function readLog(client: pg.Client): Promise<Row[]> {
+  const { rows } = await client.query<Row>(
+    `select id, event, resource_id, partition, payload::text as payload from event
+     order by partition, entry_ms, entry_seq, entry_index`,
+  )
+  return rows
+}
+
+function look(
+  rows: readonly Row[],
+  missing: SentEvent[],
+  due: ReadonlyMap<string, unknown>,
+  record: ProducerRecord,
+): Findings {
+  const seen = new Set<string>()
+  const last = new Map<string, { number: number; partition: number }>()
+  const doubled: string[] = []
+  const changed: string[] = []
+  const reordered: string[] = []
+  for (const { id, event, resource_id, partition, payload } of rows) {
+    const sent = record.sent.get(id)
+    if (seen.has(id)) doubled.push(id)
+    seen.add(id)
+    const found: unknown = JSON.parse(payload)
+    const same = sent !== undefined && sent.event === event && sent.resource['prefect.resource.id'] === resource_id
+    if (!same || !isDeepStrictEqual(found, sent.payload)) {
+      changed.push(id)
+      continue
+    }
+    const before = last.get(resource_id)
+    const { number } = sent.payload
+    if (before !== undefined && (before.number >= number || before.partition !== partition))
+      reordered.push(`${resource_id}: ${number} after ${before.number}`)
+    last.set(resource_id, { number, partition })
+  }
+  return { acknowledged: due.size, missing, doubled, changed, reordered, refusals: record.refusals }
+}
+
+function assertFindings({ acknowledged, missing, doubled, changed, reordered, refusals }: Findings): void {
+  const some = (list: readonly unknown[]) => JSON.stringify(list.slice(0, 5))
+  assert.ok(acknowledged > 0, 'nothing was acknowledged, so nothing was tested')
+  assert.equal(
+    missing.length,
+    0,
+    `${missing.length} of ${acknowledged} acknowledged events are missing: ${some(missing)}`,
+  )
+  assert.equal(doubled.length, 0, `${doubled.length} events are in the log more than once: ${some(doubled)}`)
+  assert.equal(changed.length, 0, `${changed.length} events are not what was sent: ${some(changed)}`)
+  assert.equal(reordered.length, 0, `${reordered.length} events are out of order: ${some(reordered)}`)
+  const unexpected = [...refusals.keys()].filter((what) => what.startsWith('unexpected'))
+  assert.deepEqual(unexpected, [], 'every refusal is a 429 or 503 with Retry-After')
+}
