@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import pg from 'pg'
 import { parseEventArray } from '#src/events/batch.ts'
 import { decodeRecord, eventJson } from '#src/events/record.ts'
 import { copyEntries, insertEntries, type LogEntry } from '#src/store/event-log.ts'
 import { migrate } from '#src/store/migrate.ts'
+import { createStore } from '#src/store/pool.ts'
 import { world } from '#test/world.ts'
 import { RandomJson } from './random-json.ts'
 import { LIMITS, NOW_MS, onlyRecord, randomFrom, sample } from './samples.ts'
@@ -74,8 +74,8 @@ test('bytes that are no record are refused', () => {
 test('Postgres takes every record as it is, and gives back what was sent', async (t) => {
   const { databaseUrl, defer } = await world(t)
   await migrate(databaseUrl, { timeoutMs: 0 })
-  const pool = new pg.Pool({ connectionString: databaseUrl })
-  defer(() => pool.end())
+  const store = await createStore({ url: databaseUrl, timeoutMs: 10_000, connectTimeoutMs: 5_000, poolSize: 1 })
+  defer(() => store.close())
   const texts = oddEvents()
   const { events, verdicts } = parseEventArray(Buffer.from(`[${texts.join()}]`), LIMITS, NOW_MS)
   assert.equal(events.length, texts.length, JSON.stringify(verdicts))
@@ -86,7 +86,7 @@ test('Postgres takes every record as it is, and gives back what was sent', async
     lengths: events.map(({ record }) => record.length),
     records: Buffer.concat(events.map(({ record }) => record)),
   }
-  const client = await pool.connect()
+  const client = await store.hot.connect()
   try {
     await copyEntries(client, [entry])
     await client.query('begin')
