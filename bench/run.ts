@@ -4,11 +4,12 @@ import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { inspectMachine } from './machine.ts'
 import type { Scenario } from './scenario.ts'
+import { consume } from './scenarios/consume.ts'
 import { ingest } from './scenarios/ingest.ts'
 import { latency } from './scenarios/latency.ts'
 import { write } from './scenarios/write.ts'
 
-const SCENARIOS: readonly Scenario[] = [ingest, latency, write]
+const SCENARIOS: readonly Scenario[] = [ingest, latency, write, consume]
 const OUT = new URL('./out/', import.meta.url)
 
 const { values, positionals } = parseArgs({

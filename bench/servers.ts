@@ -9,10 +9,13 @@ export interface BenchServers {
   readonly redis: EmbeddedServer
   readonly postgres: EmbeddedServer
   /** Starts a Millrace process with these arguments; resolves with its port once it serves. */
-  millrace(
-    args: readonly string[],
-    env?: Readonly<Record<string, string>>,
-  ): Promise<{ readonly pid: number; readonly port: number }>
+  millrace(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<BenchProcess>
+  stop(): Promise<void>
+}
+
+export interface BenchProcess {
+  readonly pid: number
+  readonly port: number
   stop(): Promise<void>
 }
 
@@ -47,20 +50,22 @@ export async function startBenchServers(): Promise<BenchServers> {
         child.stdout?.on('data', (chunk) => {
           text += chunk
           const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1]
-          if (port !== undefined) resolve({ pid: child.pid as number, port: Number(port) })
+          if (port !== undefined) resolve({ pid: child.pid as number, port: Number(port), stop: () => end(child) })
         })
         child.once('exit', (code) => reject(new Error(`millrace ended with ${code}`)))
       })
     },
     async stop() {
-      for (const child of children) {
-        if (child.exitCode !== null) continue
-        const ended = new Promise((resolve) => child.once('exit', resolve))
-        child.kill('SIGTERM')
-        await ended
-      }
+      for (const child of children) await end(child)
       await Promise.all([redis.stop(), postgres.stop()])
       removeHome(home)
     },
   }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGTERM')
+  await ended
 }

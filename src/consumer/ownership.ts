@@ -2,9 +2,9 @@ import type { Leases } from '#src/bus/leases.ts'
 import type { Log } from '#src/log.ts'
 
 /** A lease not renewed for this long is free for another process. */
-export const LEASE_MS = 1_500
+export const LEASE_MS = 1_200
 /** How often leases are renewed and the share is looked at. */
-export const RENEW_MS = 400
+export const RENEW_MS = 300
 
 /** Tells which partitions this process is to own; the consumer does the taking and the giving back. */
 export interface Ownership {

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 
 const DAY_MS = 86_400_000
 /** Days made before they are needed, beside today. */
@@ -31,14 +31,13 @@ async function makeDay(pool: Pool, day: number): Promise<boolean> {
   const to = `${isoDay(day + 1)} 00:00:00+00`
   const client = await pool.connect()
   try {
-    const { rows } = await client.query<{ there: boolean }>('select to_regclass($1) is not null as there', [table])
-    if (rows[0]?.there) return false
+    if (await isAttached(client, table)) return false
     // Attaching an empty table takes a weaker lock on `event` than making a partition in place, which would stop ingest.
     await client.query(
       `begin; set local lock_timeout = '${LOCK_TIMEOUT}'; select pg_advisory_xact_lock(hashtext('millrace day partitions'))`,
     )
-    const again = await client.query<{ there: boolean }>('select to_regclass($1) is not null as there', [table])
-    if (!again.rows[0]?.there) {
+    const missing = !(await isAttached(client, table))
+    if (missing) {
       await client.query(`
         create table ${table} (like event including defaults including constraints);
         with moved as (delete from event_default where occurred >= '${from}' and occurred < '${to}' returning *)
@@ -46,13 +45,26 @@ async function makeDay(pool: Pool, day: number): Promise<boolean> {
         alter table event attach partition ${table} for values from ('${from}') to ('${to}')`)
     }
     await client.query('commit')
-    return true
+    return missing
   } catch (error) {
     await client.query('rollback').catch(() => {})
     throw error
   } finally {
     client.release()
   }
+}
+
+/**
+ * Looked up in the catalogue, not by `to_regclass`: that may still answer from a cache what was true before the lock was
+ * waited for (seen: two processes making one day).
+ */
+async function isAttached(client: PoolClient, table: string): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(
+    `select exists (select from pg_inherits join pg_class on pg_class.oid = inhrelid
+       where inhparent = 'event'::regclass and relname = $1) as there`,
+    [table],
+  )
+  return rows[0]?.there ?? false
 }
 
 function isoDay(day: number): string {
