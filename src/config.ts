@@ -69,6 +69,12 @@ export function loadSettings({
 }
 
 function checkTogether(picked: PickedSettings, { problems }: Complaints): void {
+  const fsync = picked.get('streams.waitFsync')
+  const replicas = picked.get('streams.waitReplicas')
+  if (fsync?.value === 'replicas' && replicas?.value === 0) {
+    const allowed = `then ${replicas.setting.environment} must say how many replicas, at least 1`
+    problems.push({ name: fsync.setting.environment, value: 'replicas', allowed })
+  }
   const hold = picked.get('ingest.holdBacklogEvents')
   const max = picked.get('ingest.maxBacklogEvents')
   if (hold === undefined || max === undefined || Number(hold.value) <= Number(max.value)) return

@@ -37,12 +37,18 @@ test('without any variable every setting has its default, in the units of code',
     migrateOnStart: true,
     migrationTimeoutMs: 0,
   })
-  assert.deepEqual(settings.streams, { partitions: 8, dedupWindowMs: 300_000, dedupMaxIds: 2_000_000 })
+  assert.deepEqual(settings.streams, {
+    partitions: 8,
+    dedupWindowMs: 300_000,
+    dedupMaxIds: 2_000_000,
+    waitReplicas: 0,
+    waitFsync: 'none',
+  })
   assert.equal(settings.events.retentionMs, 7 * 24 * 60 * 60 * 1000)
   assert.equal(settings.events.maxBytes, 1_500_000)
   assert.equal(settings.ingest.maxBodyBytes, 8 * 1024 * 1024)
   assert.equal(settings.persister.lingerMs, 5)
-  assert.equal(settings.metrics.port, null)
+  assert.equal(settings.metrics.port, 0)
   assert.ok([...sources.values()].every(({ source }) => source === 'default'))
 })
 
@@ -139,12 +145,19 @@ test('several wrong values are all listed', () => {
 })
 
 test('a refused URL is shown without its password', () => {
-  const [sentence] = refusal({ MILLRACE_REDIS_URL: 'redis+cluster://user:hush@host' })
+  const [sentence] = refusal({ MILLRACE_REDIS_URL: 'redis+cluster://user:hush@host/1' })
   assert.equal(
     sentence,
-    'MILLRACE_REDIS_URL is "redis+cluster://user:***@host", but Redis Cluster is not supported yet: give the URL of a single server.',
+    'MILLRACE_REDIS_URL is "redis+cluster://user:***@host/1", but a Cluster URL must be redis+cluster://user:password@host:6379,host:6379, without a database number: a cluster has one.',
   )
-  assert.match(refusal({ MILLRACE_REDIS_URL: 'redis+sentinel://h' })[0] ?? '', /Sentinel is not supported yet/)
+  assert.match(refusal({ MILLRACE_REDIS_URL: 'redis+sentinel://h' })[0] ?? '', /a Sentinel URL must be/)
+})
+
+test('waiting for the disks of replicas needs a number of replicas', () => {
+  const wanted = { MILLRACE_STREAMS_WAIT_FSYNC: 'replicas' }
+  assert.match(refusal(wanted)[0] ?? '', /then MILLRACE_STREAMS_WAIT_REPLICAS must say how many replicas, at least 1/)
+  const { settings } = loadSettings({ env: { ...wanted, MILLRACE_STREAMS_WAIT_REPLICAS: '1' } })
+  assert.equal(settings.streams.waitFsync, 'replicas')
 })
 
 test('a limit below the one that comes before it is refused', () => {

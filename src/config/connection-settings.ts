@@ -6,7 +6,9 @@ export const redis = Type.Object({
   url: optionalUrl('redis-url', {
     environment: 'MILLRACE_REDIS_URL',
     aliases: ['PREFECT_REDIS_MESSAGING_URL'],
-    description: 'Redis or Valkey to use, `redis://` or with TLS `rediss://`; unset, an embedded one is started.',
+    description:
+      'Redis or Valkey to use: `redis://`, `redis+sentinel://` or `redis+cluster://`, with TLS `rediss…`, in the forms of ' +
+      '[redis.md](redis.md); unset, an embedded one is started.',
   }),
   prefix: text({
     environment: 'MILLRACE_REDIS_PREFIX',

@@ -1,6 +1,6 @@
 /** Settings of the way of an event: its limits, the streams, what is taken in at once, how it is persisted. */
 import { Type } from '@sinclair/typebox'
-import { duration, integer, size } from './setting.ts'
+import { choice, duration, integer, size } from './setting.ts'
 
 export const streams = Type.Object({
   partitions: integer({
@@ -23,6 +23,21 @@ export const streams = Type.Object({
     minimum: 0,
     maximum: 1_000_000_000,
     description: 'Most event ids remembered for that, over all partitions; the oldest are forgotten first.',
+  }),
+  waitReplicas: integer({
+    environment: 'MILLRACE_STREAMS_WAIT_REPLICAS',
+    default: 0,
+    minimum: 0,
+    maximum: 100,
+    description:
+      'Replicas of Redis that must have an event before it is answered (`WAIT`); see [redis.md](redis.md#durability).',
+  }),
+  waitFsync: choice(['none', 'local', 'replicas'], {
+    environment: 'MILLRACE_STREAMS_WAIT_FSYNC',
+    default: 'none',
+    description:
+      'Whose disk an event must be on before it is answered (`WAITAOF`, Redis 7.2 or newer): nobody waits, the ' +
+      "primary's, or the primary's and those of the replicas waited for.",
   }),
 })
 

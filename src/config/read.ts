@@ -64,7 +64,7 @@ export function describeAllowed(setting: Setting): string {
     case 'size':
       return `a size such as 1500000 or 8MiB, from ${formatSize(minimum)} to ${formatSize(maximum)}`
     case 'redis-url':
-      return 'a redis:// or rediss:// URL'
+      return 'a redis://, redis+sentinel:// or redis+cluster:// URL, with TLS rediss…'
     case 'postgres-url':
       return 'a postgresql:// URL'
     case 'http-url':

@@ -1,23 +1,16 @@
 /** URLs of Redis and Postgres: checked, put together from pieces, and shown without their passwords. */
+import { parseRedisUrl } from './redis-url.ts'
 
 /** A URL that can be used, or what would have been allowed instead. */
 export type UrlReading = { readonly value: string } | { readonly allowed: string }
 
-const REDIS = 'it must be the URL of a Redis server, such as redis://user:password@host:6379/0 or with TLS rediss://…'
 const POSTGRES = 'it must be the URL of a Postgres server, such as postgresql://user:password@host:5432/database'
 const HTTP = 'it must be a URL that begins with http:// or https://'
 
-/** Reads `redis://` and `rediss://`, and Valkey's names for the same. */
+/** Reads the URL of a Redis server, of a primary named by Sentinel, or of a cluster; see `redis-url.ts`. */
 export function readRedisUrl(text: string): UrlReading {
-  const url = parse(text.replace(/^valkey(s?):/, 'redis$1:'))
-  const scheme = schemeOf(text)
-  if (scheme.includes('cluster'))
-    return { allowed: 'Redis Cluster is not supported yet: give the URL of a single server' }
-  if (scheme.includes('sentinel'))
-    return { allowed: 'Sentinel is not supported yet: give the URL of the primary server' }
-  if (url === null || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '') return { allowed: REDIS }
-  if (!/^(\/\d*)?$/.test(url.pathname)) return { allowed: 'its path must be a database number, such as /0' }
-  return { value: url.href }
+  const reading = parseRedisUrl(text)
+  return 'allowed' in reading ? reading : { value: reading.value }
 }
 
 /** Reads `postgres://` and `postgresql://`, also with the name of a Python driver (`postgresql+asyncpg://`). */
@@ -65,10 +58,14 @@ export function joinUrl({ scheme, user, password, host, port, path }: UrlParts):
   return `${scheme}://${login}${server}:${port}/${encodeURIComponent(path)}`
 }
 
-/** Replaces the password in a URL, or in what was meant to be one, by `***`. */
+/** Replaces the passwords in a URL, or in what was meant to be one, by `***`. */
 export function maskUrl(text: string): string {
   const masked = text
-    .replace(/^([a-z+]+:\/*[^:@/]*:).*@/i, '$1***@') // to the last @, since a password may hold one that was not encoded
+    // To the last @, since a password may hold one that was not encoded. Where what is hidden so reaches into a
+    // password of the query, the rest of that is hidden too.
+    .replace(/^([a-z+]+:\/*[^:@/]*:)(.*)@(.*)$/is, (_, begin: string, secret: string, rest: string) =>
+      /password[^=&]*=/i.test(secret) ? `${begin}***` : `${begin}***@${rest}`,
+    )
     .replace(/([?&][^=&]*password[^=&]*=)[^&]*/gi, '$1***')
   return masked === text && text.includes('@') && !text.includes('://') ? '***' : masked
 }

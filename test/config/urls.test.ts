@@ -11,25 +11,23 @@ test('a password in a URL is masked, also when the URL is broken', () => {
     ['postgresql://host/db?user=u&password=hush&x=1', 'postgresql://host/db?user=u&password=***&x=1'],
     ['redis:/u:hush@host', 'redis:/u:***@host'],
     ['u:hush@host', '***'],
+    [
+      'redis+sentinel://u:hush@a:1,b:2/m/0?sentinelPassword=hush',
+      'redis+sentinel://u:***@a:1,b:2/m/0?sentinelPassword=***',
+    ],
+    ['redis+sentinel://a:1,b:2/m?sentinelPassword=hu@sh', 'redis+sentinel://a:***'],
+    ['rediss+cluster://:hu,s:h@a:1,b:2', 'rediss+cluster://:***@a:1,b:2'],
     ['redis://host:6379', 'redis://host:6379'],
     ['http://[::1]:4200/api', 'http://[::1]:4200/api'],
   ]
   for (const [url, masked] of urls) assert.equal(maskUrl(url), masked)
 })
 
-test('Redis URLs are those of one server, with or without TLS', () => {
+test('the URL of one Redis server is with or without TLS', () => {
   assert.deepEqual(readRedisUrl('redis://h'), { value: 'redis://h' })
   assert.deepEqual(readRedisUrl('rediss://u:p@h:1/15'), { value: 'rediss://u:p@h:1/15' })
   assert.deepEqual(readRedisUrl('valkeys://h/1'), { value: 'rediss://h/1' })
-  for (const wrong of [
-    'h:6379',
-    'localhost',
-    'redis://',
-    'redis://h:99999',
-    'redis://h/x',
-    'unix:///s',
-    'rediss+cluster://h',
-  ])
+  for (const wrong of ['h:6379', 'localhost', 'redis://', 'redis://h:99999', 'redis://h/x', 'unix:///s'])
     assert.ok('allowed' in readRedisUrl(wrong), wrong)
 })
 
