@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { type EventBatch, MalformedBatch, parseEventArray } from '#src/events/batch.ts'
 import { parseCloudEvents } from '#src/events/cloudevents.ts'
 import { Verdict } from '#src/events/event.ts'
-import { EventSchema } from '#src/events/schema.ts'
+import { CloudEventSchema, EventSchema } from '#src/events/schema.ts'
 import { BatchInvalid, Overloaded } from '../errors.ts'
 import type { Door } from '../metrics.ts'
 import type { Ingest } from './ingest.ts'
@@ -35,7 +35,13 @@ const schema = {
   description:
     'A JSON array of events; or CloudEvents 1.0 in structured, batched or binary mode. One wrong event refuses the whole batch, unless `partial` is set.',
   querystring: Query,
-  body: { content: { 'application/json': { schema: Type.Unsafe(Type.Array(EventSchema)) } } },
+  body: {
+    content: {
+      'application/json': { schema: Type.Array(EventSchema) },
+      'application/cloudevents+json': { schema: CloudEventSchema },
+      'application/cloudevents-batch+json': { schema: Type.Array(CloudEventSchema) },
+    },
+  },
   response: {
     204: Type.Null({ description: 'All are taken.' }),
     207: Type.Array(Verdict, { description: 'With `partial`: a verdict for each event, in order.' }),
