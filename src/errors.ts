@@ -143,6 +143,20 @@ export class EvictionPolicyUnsafe extends AppError {
   }
 }
 
+/** MILLRACE_STREAMS_WAIT_FSYNC asks for what this Redis can't do. Remedy: give it what is needed, or unset the variable. */
+export class DurabilityUnsupported extends AppError {
+  readonly code = 'DURABILITY_UNSUPPORTED'
+  override readonly facts: { readonly found: string; readonly needed: string }
+
+  constructor(facts: { readonly found: string; readonly needed: string }, options?: ErrorOptions) {
+    super(
+      `MILLRACE_STREAMS_WAIT_FSYNC needs ${facts.needed}, but ${facts.found}: change that, or unset the variable.`,
+      options,
+    )
+    this.facts = facts
+  }
+}
+
 /** The database lacks tables of this release, and bringing it up to date at the start is switched off. */
 export class SchemaOutdated extends AppError {
   readonly code = 'SCHEMA_OUTDATED'

@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis'
 import type { EncodedEvent } from '#src/events/encode.ts'
 import { instantOfMs } from '#src/events/instant.ts'
 import type { Metrics } from '#src/metrics.ts'
+import type { Ring } from './bell.ts'
 import {
   type AppendedEntry,
   type Appender,
@@ -10,7 +10,8 @@ import {
   parseEntryId,
   type VersionConflict,
 } from './bus.ts'
-import { asBusError } from './connection.ts'
+import { asBusError, type Client } from './connection.ts'
+import type { Confirm } from './durability.ts'
 import type { Keys } from './keys.ts'
 import { runScript } from './scripts.ts'
 
@@ -26,6 +27,10 @@ export interface AppenderOptions {
   readonly metrics: Metrics
   /** Told after each append how many events the partition has had, and how many of them the durable group has not applied. */
   readonly onBacklog: (partition: number, total: number, backlog: number) => void
+  /** Called after each append, where the readers of a partition can't be woken by Redis. */
+  readonly ring?: Ring | null
+  /** Waited for after each append, where more durability is asked for than the server gives by itself. */
+  readonly confirm?: Confirm | null
 }
 
 /** Bounds of one entry: a reader's batch is a number of entries, so an entry must not be large. */
@@ -61,8 +66,9 @@ interface Lane {
  * Groups appends: while a partition's script is under way, what comes meanwhile waits and goes together in the next one.
  * So one caller pays one round trip, and many share a few. The queue is bounded by what the door lets in.
  */
-export function createAppender(redis: Redis, keys: Keys, options: AppenderOptions): Appender {
+export function createAppender(redis: Client, keys: Keys, options: AppenderOptions): Appender {
   const lanes: Lane[] = Array.from({ length: options.partitions }, () => ({ queue: [], inFlight: false }))
+  const { ring = null, confirm = null } = options
   const maxSeen = Math.max(1_000, Math.floor(options.dedupMaxIds / options.partitions / 2))
 
   function append(events: readonly EncodedEvent[]): Promise<AppendResult> {
@@ -155,6 +161,8 @@ export function createAppender(redis: Redis, keys: Keys, options: AppenderOption
     if (reply[0] === 'conflict') return { actual: reply[1] }
     const [, entry, backlog, total, duplicates] = reply
     options.onBacklog(partition, total, backlog)
+    if (entry !== '') ring?.(partition)
+    if (confirm !== null) await confirm(partition, entry !== '')
     return { entry, duplicates }
   }
 

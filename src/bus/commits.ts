@@ -1,7 +1,6 @@
-import type { Redis } from 'ioredis'
 import type { Log } from '#src/log.ts'
 import type { AppendedEntry } from './bus.ts'
-import { asBusError } from './connection.ts'
+import { asBusError, type Client } from './connection.ts'
 import type { Keys } from './keys.ts'
 import { runScript } from './scripts.ts'
 
@@ -23,7 +22,7 @@ const ACK_IDS = 1_000
  * @throws BusUnavailable; the entries are then delivered again and found to be applied already
  */
 export async function announceCommits(
-  redis: Redis,
+  redis: Client,
   keys: Keys,
   group: string,
   commits: readonly Commit[],
@@ -40,7 +39,7 @@ export async function announceCommits(
 }
 
 async function acknowledge(
-  redis: Redis,
+  redis: Client,
   keys: Keys,
   group: string,
   { partition, ids, done, generation }: Commit,
@@ -60,7 +59,7 @@ export interface CommitWatch {
 
 /** @param redis a connection of its own: once it listens, it can do nothing else */
 export function watchCommits(
-  redis: Redis,
+  redis: Client,
   keys: Keys,
   group: string,
   log: Log,

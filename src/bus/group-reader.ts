@@ -1,8 +1,9 @@
-import type { Redis } from 'ioredis'
-import { comparePositions, type Entry, type EntryId, formatEntryId, parseEntryId } from './bus.ts'
-import { asBusError } from './connection.ts'
-import { parseOrReject, type RawEntry } from './entry.ts'
+import { type Entry, type EntryId, formatEntryId, parseEntryId } from './bus.ts'
+import { asBusError, type Client } from './connection.ts'
+import { parseOrReject } from './entry.ts'
 import type { Keys } from './keys.ts'
+import { createReadStreams, type Found, type StreamsRead } from './read-streams.ts'
+import { runScript } from './scripts.ts'
 
 /**
  * The one name under which a group reads a partition. Since a partition has one owner at a time, what an owner left
@@ -19,10 +20,40 @@ export interface PendingEntries {
   readonly deliveries: readonly number[]
 }
 
+/** What `ensure` found. */
+export interface Ensured {
+  /** The group was made, or made again. */
+  readonly made: boolean
+  /** Null when nothing shows that anything was lost. */
+  readonly loss: BusLoss | null
+}
+
+/** What Redis has lost, as far as one group can tell. */
+export interface BusLoss {
+  readonly group: string
+  readonly partition: number
+  /** The group's checkpoint: what came up to it is applied. What was appended behind it, before Redis lost it, is gone. */
+  readonly fromExclusive: EntryId
+  /** The last id before the first entry that Redis has behind the checkpoint; null when it has none. */
+  readonly toInclusive: EntryId | null
+  /**
+   * `flushed`: the stream began anew. `rolled_back`: it is an older state, as after a failover to a replica that lagged.
+   * `missing`: the group was gone, and running numbers are skipped behind its checkpoint.
+   */
+  readonly cause: 'flushed' | 'rolled_back' | 'missing'
+  /** What was seen, in words. */
+  readonly detail: string
+}
+
 /** Reads partitions for one consumer group. Every method throws BusUnavailable when Redis does not answer. */
 export interface GroupReader {
-  /** Makes the group, at `at`, where it or the stream is missing; raises the stream's ids above `at`. True when it was made. */
-  ensure(partition: number, at: EntryId): Promise<boolean>
+  /**
+   * To be called before a partition is read, and after every failure: makes the group where it or the stream is missing,
+   * and where Redis has come back without its latest entries, brings ids and numbers above what was applied.
+   * @param at the group's checkpoint in Postgres
+   * @param eventCount events applied up to it, counted from the stream's beginning
+   */
+  ensure(partition: number, at: EntryId, eventCount?: number): Promise<Ensured>
   /** Entries never delivered to the group, per partition in order; waits `blockMs` for the first. */
   readNew(partitions: readonly number[], maxBytes: number, blockMs: number): Promise<Entry[]>
   readPending(partition: number, after: EntryId, count: number): Promise<PendingEntries>
@@ -32,33 +63,28 @@ const START_ENTRY_BYTES = 16 * 1024
 const LEAST_COUNT = 4
 const MOST_COUNT = 512
 
-/** @param redis a connection of its own, since reading blocks it */
-export function createGroupReader(redis: Redis, keys: Keys, group: string): GroupReader {
+/** @param redis a client of its own, since reading blocks it */
+export function createGroupReader(redis: Client, keys: Keys, group: string): GroupReader {
+  const readStreams = createReadStreams(redis, keys)
   let entryBytes = START_ENTRY_BYTES // a running mean, to bound a reply by bytes: Redis bounds it by entries alone
 
-  async function ensure(partition: number, at: EntryId): Promise<boolean> {
-    const stream = keys.stream(partition)
+  async function ensure(partition: number, at: EntryId, eventCount = 0): Promise<Ensured> {
     try {
-      await redis.xgroup('CREATE', stream, group, formatEntryId(at), 'MKSTREAM')
-    } catch (error) {
-      if (error instanceof Error && error.message.startsWith('BUSYGROUP')) return false
-      throw asBusError(error)
-    }
-    try {
-      // After a loss the stream begins anew: its ids must stay above what was applied, even if the clock went back.
-      const last = await lastId(redis, stream)
-      if (comparePositions(last, at) < 0) await redis.call('XSETID', stream, formatEntryId(at))
+      const names = [keys.stream(partition), keys.state(partition)]
+      const reply = (await runScript(redis, 'ensure', names, [group, at.ms, at.seq, eventCount])) as EnsureReply
+      const [made, cause, , , nextId] = reply
+      if (cause === '') return { made: made === 1, loss: null }
+      const toInclusive = nextId === '' ? null : idBefore(parseEntryId(nextId))
+      const detail = describeLoss(reply, at, eventCount)
+      return { made: made === 1, loss: { group, partition, fromExclusive: at, toInclusive, cause, detail } }
     } catch (error) {
       throw asBusError(error)
     }
-    return true
   }
 
-  async function read(command: (string | number)[], partitions: readonly number[]): Promise<RawReply> {
+  async function read(streams: StreamsRead): Promise<Found> {
     try {
-      const reply = (await redis.callBuffer('XREADGROUP', ...command)) as RawStream[] | null
-      const byKey = new Map(partitions.map((partition) => [keys.stream(partition), partition]))
-      return (reply ?? []).map(([key, entries]) => [byKey.get(key.toString()) as number, entries])
+      return await readStreams(streams)
     } catch (error) {
       if (error instanceof Error && error.message.startsWith('NOGROUP')) throw new GroupGone(error.message)
       throw asBusError(error)
@@ -67,19 +93,24 @@ export function createGroupReader(redis: Redis, keys: Keys, group: string): Grou
 
   async function readNew(partitions: readonly number[], maxBytes: number, blockMs: number): Promise<Entry[]> {
     const count = Math.min(MOST_COUNT, Math.max(LEAST_COUNT, Math.floor(maxBytes / entryBytes / partitions.length)))
-    const streams = [...partitions.map(keys.stream), ...partitions.map(() => '>')]
-    const block = blockMs > 0 ? ['BLOCK', blockMs] : []
-    const reply = await read(['GROUP', group, CONSUMER, 'COUNT', count, ...block, 'STREAMS', ...streams], partitions)
+    const reply = await read({
+      command: ['XREADGROUP', 'GROUP', group, CONSUMER, 'COUNT', count],
+      partitions,
+      after: partitions.map(() => '>'),
+      blockMs,
+    })
     const entries = reply.flatMap(([partition, raw]) => raw.map((entry) => parseOrReject(partition, entry)))
     for (const { records } of entries) entryBytes += (records.length - entryBytes) / 64
     return entries
   }
 
   async function readPending(partition: number, after: EntryId, count: number): Promise<PendingEntries> {
-    const reply = await read(
-      ['GROUP', group, CONSUMER, 'COUNT', count, 'STREAMS', keys.stream(partition), formatEntryId(after)],
-      [partition],
-    )
+    const reply = await read({
+      command: ['XREADGROUP', 'GROUP', group, CONSUMER, 'COUNT', count],
+      partitions: [partition],
+      after: [formatEntryId(after)],
+      blockMs: 0,
+    })
     const entries: Entry[] = []
     const gone: EntryId[] = []
     for (const raw of reply[0]?.[1] ?? []) {
@@ -108,10 +139,23 @@ export function createGroupReader(redis: Redis, keys: Keys, group: string): Grou
 /** The group or the stream is not there any more: Redis lost data. A lost race the caller settles by making it again. */
 export class GroupGone extends Error {}
 
-type RawStream = [key: Buffer, entries: RawEntry[]]
-type RawReply = [partition: number, entries: RawEntry[]][]
+/** See `lua/ensure.lua`. */
+type EnsureReply = [
+  made: number,
+  cause: BusLoss['cause'] | '',
+  lastId: string,
+  deliveredId: string,
+  nextId: string,
+  nextNumber: string,
+]
 
-async function lastId(redis: Redis, stream: string): Promise<EntryId> {
-  const info = (await redis.xinfo('STREAM', stream)) as unknown[]
-  return parseEntryId(String(info[info.indexOf('last-generated-id') + 1]))
+function describeLoss([, cause, lastId, deliveredId, , nextNumber]: EnsureReply, at: EntryId, eventCount: number) {
+  const applied = `the group had applied ${eventCount} events, up to ${formatEntryId(at)}`
+  if (cause === 'rolled_back')
+    return `the stream had gone back to ${lastId}, the group to ${deliveredId || 'nothing'}; ${applied}`
+  return `the group was gone and the next event is number ${nextNumber}; ${applied}`
+}
+
+function idBefore({ ms, seq }: EntryId): EntryId {
+  return seq > 0 ? { ms, seq: seq - 1 } : { ms: ms - 1, seq: Number.MAX_SAFE_INTEGER }
 }

@@ -3,13 +3,14 @@
  * dropped in the same step; that a group reads a partition in order and is never given `$` for a start; that nothing is
  * trimmed which a group still needs; and that every error of Redis arrives as BusUnavailable. It knows no Postgres.
  */
-import type { Redis } from 'ioredis'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
 import { createAppender } from './appender.ts'
+import { createRing } from './bell.ts'
 import type { Appender } from './bus.ts'
 import { announceCommits, type Commit, type CommitWatch, watchCommits } from './commits.ts'
-import { asBusError, type BusAddress, connect, ready } from './connection.ts'
+import { asBusError, type BusAddress, type Client, connect, primariesOf, ready } from './connection.ts'
+import { createConfirm, type Durability } from './durability.ts'
 import { createGroupReader, type GroupReader } from './group-reader.ts'
 import { createInspector, type Inspector } from './inspect.ts'
 import { createKeys, type Keys } from './keys.ts'
@@ -21,9 +22,9 @@ import { type Trimmed, trimPartition } from './trim.ts'
 
 export * from './bus.ts'
 export type { Commit, CommitWatch } from './commits.ts'
-export type { BusAddress } from './connection.ts'
+export type { BusAddress, Client } from './connection.ts'
 export { parseEntry, type RawEntry, recordsOf, sliceEntry } from './entry.ts'
-export type { GroupReader } from './group-reader.ts'
+export type { BusLoss, GroupReader } from './group-reader.ts'
 export type { Forgotten, GroupView, Inspector, PartitionView } from './inspect.ts'
 export type { Keys } from './keys.ts'
 export type { Leases } from './leases.ts'
@@ -34,7 +35,7 @@ export type { Trimmed } from './trim.ts'
 /** The group that writes the log; what is durable is what it has committed. */
 export const PERSISTER = 'persister'
 
-export interface BusOptions extends BusAddress {
+export interface BusOptions extends BusAddress, Partial<Durability> {
   /** All keys begin with it, in braces. */
   readonly prefix: string
   readonly partitions: number
@@ -74,7 +75,7 @@ export interface Bus {
   /** Looks at streams and groups. */
   readonly inspector: Inspector
   /** One more connection, for a reader that blocks; closed with the bus. */
-  connection(use: string, timeoutMs?: number): Redis
+  connection(use: string, timeoutMs?: number): Client
   /** @throws BusUnavailable */
   ping(): Promise<void>
   close(): void
@@ -82,13 +83,15 @@ export interface Bus {
 
 /**
  * Connects and checks that this Redis may be trusted with events.
- * @throws BusUnavailable | EvictionPolicyUnsafe | PartitionCountMismatch
+ * @throws BusUnavailable | EvictionPolicyUnsafe | DurabilityUnsupported | PartitionCountMismatch
  */
 export async function createBus(options: BusOptions): Promise<Bus> {
-  const { log, partitions, nowMs = Date.now } = options
+  const { log, partitions, nowMs = Date.now, connectWithinMs = 30_000 } = options
+  const { waitReplicas = 0, waitFsync = 'none' } = options
+  const durability: Durability = { waitReplicas, waitFsync }
   const keys = createKeys(options.prefix)
-  const open: Redis[] = []
-  const connection = (use: string, timeoutMs?: number): Redis => {
+  const open: Client[] = []
+  const connection = (use: string, timeoutMs?: number): Client => {
     const redis = connect(options, use, log, timeoutMs)
     open.push(redis)
     return redis
@@ -97,9 +100,15 @@ export async function createBus(options: BusOptions): Promise<Bus> {
     for (const redis of open) redis.disconnect()
   }
   const redis = connection('bus')
+  let appending = redis
   try {
-    await ready(redis, options.connectWithinMs ?? 30_000)
-    await checkRedis(redis, keys, { partitions, allowEviction: options.allowEviction, log })
+    await ready(redis, connectWithinMs)
+    await checkRedis(redis, keys, { partitions, allowEviction: options.allowEviction, log, ...durability })
+    // Waiting for durability blocks a connection, and leases must not wait.
+    if (createConfirm(redis, keys, durability) !== null) {
+      appending = connection('append')
+      await ready(appending, connectWithinMs)
+    }
   } catch (error) {
     close()
     throw error
@@ -111,15 +120,17 @@ export async function createBus(options: BusOptions): Promise<Bus> {
     const watching = connection('commits')
     const commits = watchCommits(watching, keys, PERSISTER, log, pressure.committed)
     closing.unshift(() => pressure.close())
-    const appender = createAppender(redis, keys, {
+    const after = { ring: createRing(redis, keys), confirm: createConfirm(appending, keys, durability) }
+    const appender = createAppender(appending, keys, {
       ...options,
+      ...after,
       durableGroup: PERSISTER,
       nowMs,
       onBacklog: pressure.appended,
     })
     let turn = 0
     const reject = (rejections: readonly Rejection[]) =>
-      appendRejections(redis, keys, turn++ % partitions, PERSISTER, nowMs(), rejections)
+      appendRejections(appending, keys, turn++ % partitions, PERSISTER, nowMs(), rejections, after)
     return { ...appender, reject, pressure, commits }
   }
 
@@ -135,7 +146,9 @@ export async function createBus(options: BusOptions): Promise<Bus> {
     connection,
     async ping() {
       try {
-        await redis.ping()
+        const primaries = primariesOf(redis)
+        if (primaries.length === 0) throw new Error('no node of the cluster can be reached')
+        await Promise.all(primaries.map((primary) => primary.ping()))
       } catch (error) {
         throw asBusError(error)
       }

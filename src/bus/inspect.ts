@@ -58,7 +58,12 @@ export interface Inspector {
 const SAMPLES = 8
 
 /** @param durable groups that hold everything until they were there once */
-export function createInspector(redis: Connection, keys: Keys, partitions: number, durable: readonly string[]): Inspector {
+export function createInspector(
+  redis: Connection,
+  keys: Keys,
+  partitions: number,
+  durable: readonly string[],
+): Inspector {
   async function look(partition: number, applied: ReadonlyMap<string, EntryId>): Promise<PartitionView> {
     const positions = [...applied].flatMap(([group, at]) => [group, formatEntryId(at)])
     const reply = await runScript(

@@ -20,6 +20,8 @@ export interface Keys {
   partitions(): string
   /** Channel: entries that a group has committed to Postgres. */
   committed(group: string): string
+  /** Channel, in a cluster: partitions that have news. */
+  appended(): string
 }
 
 export function createKeys(prefix: string): Keys {
@@ -34,5 +36,6 @@ export function createKeys(prefix: string): Keys {
     members: (group) => `{${prefix}}:members:${group}`,
     partitions: () => `{${prefix}}:partitions`,
     committed: (group) => `{${prefix}}:committed:${group}`,
+    appended: () => `{${prefix}}:appended`,
   }
 }

@@ -1,44 +1,57 @@
-import type { Redis } from 'ioredis'
-import { BusUnavailable, EvictionPolicyUnsafe, PartitionCountMismatch } from '#src/errors.ts'
+import { BusUnavailable, DurabilityUnsupported, EvictionPolicyUnsafe, PartitionCountMismatch } from '#src/errors.ts'
 import type { Log } from '#src/log.ts'
-import { asBusError } from './connection.ts'
+import { asBusError, type Client, primariesOf } from './connection.ts'
+import type { Durability } from './durability.ts'
 import type { Keys } from './keys.ts'
 
-const OLDEST = { major: 7, minor: 0 }
+const OLDEST_MAJOR = 7
+
+/** What is asked of a Redis. */
+export interface Demands extends Durability {
+  readonly partitions: number
+  readonly allowEviction: boolean
+  readonly log: Log
+}
 
 /**
- * Checks that a Redis is one to trust with events: its version, its eviction policy, and the number of partitions.
- * @throws BusUnavailable | EvictionPolicyUnsafe | PartitionCountMismatch
+ * Checks that a Redis is one to trust with events, in a cluster each of its primaries: version, eviction policy, what the
+ * durability asked for needs; and that the number of partitions is the one these streams began with.
+ * @throws BusUnavailable | EvictionPolicyUnsafe | DurabilityUnsupported | PartitionCountMismatch
  */
-export async function checkRedis(
-  redis: Redis,
-  keys: Keys,
-  options: { partitions: number; allowEviction: boolean; log: Log },
-): Promise<void> {
+export async function checkRedis(redis: Client, keys: Keys, demands: Demands): Promise<void> {
   try {
-    const info = await redis.info()
-    const version = /^redis_version:(\d+)\.(\d+)/m.exec(info)
-    const major = Number(version?.[1] ?? 0)
-    if (major < OLDEST.major) {
-      throw new BusUnavailable(
-        `Redis ${version?.[1]}.${version?.[2]} is too old: Millrace needs ${OLDEST.major}.${OLDEST.minor} or newer, or Valkey.`,
-      )
-    }
-    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction'
-    if (policy !== 'noeviction' && !options.allowEviction) throw new EvictionPolicyUnsafe({ policy })
-    if (policy !== 'noeviction')
-      options.log.warn(
-        { policy },
-        'Redis may throw events away when memory is short; allowed by MILLRACE_REDIS_ALLOW_EVICTION',
-      )
-    if (/^aof_enabled:0/m.test(info))
-      options.log.warn(
+    const infos = await Promise.all(primariesOf(redis).map((primary) => primary.info()))
+    for (const info of infos) checkServer(info, demands)
+    if (infos.some((info) => /^aof_enabled:0/m.test(info)))
+      demands.log.warn(
         'Redis keeps no append-only file: events that are not in Postgres yet are lost when it restarts; set appendonly yes',
       )
-    await redis.set(keys.partitions(), options.partitions, 'NX')
+    await redis.set(keys.partitions(), demands.partitions, 'NX')
     const stored = Number(await redis.get(keys.partitions()))
-    if (stored !== options.partitions) throw new PartitionCountMismatch({ stored, configured: options.partitions })
+    if (stored !== demands.partitions) throw new PartitionCountMismatch({ stored, configured: demands.partitions })
   } catch (error) {
     throw asBusError(error)
   }
+}
+
+function checkServer(info: string, { allowEviction, waitReplicas, waitFsync, log }: Demands): void {
+  const [, major = '0', minor = '0'] = /^redis_version:(\d+)\.(\d+)/m.exec(info) ?? []
+  if (Number(major) < OLDEST_MAJOR)
+    throw new BusUnavailable(
+      `Redis ${major}.${minor} is too old: Millrace needs ${OLDEST_MAJOR}.0 or newer, or Valkey.`,
+    )
+  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction'
+  if (policy !== 'noeviction' && !allowEviction) throw new EvictionPolicyUnsafe({ policy })
+  if (policy !== 'noeviction')
+    log.warn({ policy }, 'Redis may throw events away when memory is short; allowed by MILLRACE_REDIS_ALLOW_EVICTION')
+  if (waitFsync !== 'none' && (Number(major) < 7 || (Number(major) === 7 && Number(minor) < 2)))
+    throw new DurabilityUnsupported({ found: `Redis is ${major}.${minor}`, needed: 'Redis 7.2 or newer, or Valkey' })
+  if (waitFsync !== 'none' && /^aof_enabled:0/m.test(info))
+    throw new DurabilityUnsupported({ found: 'Redis keeps no append-only file', needed: 'appendonly yes' })
+  const replicas = Number(/^connected_slaves:(\d+)/m.exec(info)?.[1] ?? 0)
+  if (replicas < waitReplicas)
+    log.warn(
+      { replicas, waitReplicas },
+      'Redis has fewer replicas than MILLRACE_STREAMS_WAIT_REPLICAS: nothing can be taken in until they are there',
+    )
 }

@@ -1,5 +1,4 @@
-import type { Redis } from 'ioredis'
-import { asBusError } from './connection.ts'
+import { asBusError, type Client } from './connection.ts'
 import type { Keys } from './keys.ts'
 import { runScript } from './scripts.ts'
 
@@ -14,7 +13,7 @@ export interface Leases {
 }
 
 /** @param ttlMs after so long without renewal a lease is free, by Redis' clock */
-export function createLeases(redis: Redis, keys: Keys, group: string, member: string, ttlMs: number): Leases {
+export function createLeases(redis: Client, keys: Keys, group: string, member: string, ttlMs: number): Leases {
   const run = async (name: 'lease' | 'release' | 'join', key: string, ...args: (string | number)[]) => {
     try {
       return await runScript(redis, name, [key], args)

@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis'
 import { BusUnavailable, Overloaded } from '#src/errors.ts'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
+import { type Client, primariesOf } from './connection.ts'
 import type { Keys } from './keys.ts'
 
 /** Bounds of what may wait in the streams. */
@@ -42,10 +42,11 @@ const REFUSE_MEMORY = 0.8
 const FULL_MEMORY = 0.95
 const RETRY_MS = { least: 1_000, most: 30_000, unknown: 5_000 }
 
-export function createPressure(redis: Redis, keys: Keys, options: PressureOptions): Pressure {
+export function createPressure(redis: Client, keys: Keys, options: PressureOptions): Pressure {
   const { metrics, partitions } = options
   const total = new Array<number>(partitions).fill(0)
   const done = new Array<number>(partitions).fill(0)
+  const answered = new Array<number>(partitions).fill(0) // events that this process was told are in
   const held = new Set<() => void>()
   const drain = createRate()
   let backlog = 0
@@ -102,17 +103,23 @@ export function createPressure(redis: Redis, keys: Keys, options: PressureOption
     check()
   }
 
+  /** Redis has fewer events than it had answered for: a flush, a failover to a replica that lagged, an older backup. */
+  function rolledBack(partition: number, had: number, has: number): void {
+    answered[partition] = has
+    options.log.error({ partition, had, has }, 'Redis lost events that it had taken; those not persisted yet are gone')
+  }
+
   /** Looks for itself: announcements can be missed, and nobody appends while everybody is refused. */
   async function look(): Promise<void> {
+    const before = [...answered]
     const counts = await Promise.all(total.map((_, i) => redis.hmget(keys.state(i), 'count', `done:${options.group}`)))
     counts.forEach(([count, applied], i) => {
       total[i] = Number(count ?? 0)
       done[i] = Number(applied ?? 0)
+      if (total[i] < (before[i] ?? 0)) rolledBack(i, before[i] ?? 0, total[i])
     })
-    const info = await redis.info('memory')
-    const used = Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0)
-    const most = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0)
-    memory = most > 0 ? used / most : 0
+    const infos = await Promise.all(primariesOf(redis).map((primary) => primary.info('memory')))
+    memory = Math.max(0, ...infos.map(usedPart)) // of a cluster, the node with the least room
     recount()
   }
 
@@ -133,6 +140,7 @@ export function createPressure(redis: Redis, keys: Keys, options: PressureOption
     check,
     admit,
     appended(partition, count, behind) {
+      answered[partition] = Math.max(answered[partition] ?? 0, count)
       total[partition] = count
       done[partition] = count - behind
       recount()
@@ -149,6 +157,13 @@ export function createPressure(redis: Redis, keys: Keys, options: PressureOption
       for (const letGo of held) letGo()
     },
   }
+}
+
+/** How much of a server's memory is used, from 0 to 1; 0 where it has no bound. */
+function usedPart(info: string): number {
+  const used = Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0)
+  const most = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0)
+  return most > 0 ? used / most : 0
 }
 
 /** A rate over the last few seconds. */

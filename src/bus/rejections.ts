@@ -1,6 +1,7 @@
-import type { Redis } from 'ioredis'
 import { instantOfMs } from '#src/events/instant.ts'
-import { asBusError } from './connection.ts'
+import type { Ring } from './bell.ts'
+import { asBusError, type Client } from './connection.ts'
+import type { Confirm } from './durability.ts'
 import type { Keys } from './keys.ts'
 import { runScript } from './scripts.ts'
 
@@ -20,12 +21,13 @@ const MAX_BODY_BYTES = 1_500_000
  * @throws BusUnavailable
  */
 export async function appendRejections(
-  redis: Redis,
+  redis: Client,
   keys: Keys,
   partition: number,
   group: string,
   nowMs: number,
   rejections: readonly Rejection[],
+  { ring, confirm }: { readonly ring?: Ring | null; readonly confirm?: Confirm | null } = {},
 ): Promise<void> {
   for (const rejection of rejections) {
     const record = encodeRejection(rejection)
@@ -38,6 +40,8 @@ export async function appendRejections(
         [keys.stream(partition), keys.state(partition), keys.seen(partition, 'a'), keys.seen(partition, 'b')],
         ['', length, record, 'rejected', instantOfMs(nowMs).iso, '', 0, 0, group],
       )
+      ring?.(partition)
+      await confirm?.(partition, true)
     } catch (error) {
       throw asBusError(error)
     }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { Redis } from 'ioredis'
+import type { Client } from './connection.ts'
 
-const NAMES = ['append', 'commit', 'trim', 'lease', 'release', 'join', 'inspect', 'forget'] as const
+const NAMES = ['append', 'commit', 'trim', 'lease', 'release', 'join', 'inspect', 'forget', 'ensure'] as const
 type Name = (typeof NAMES)[number]
 
 const SCRIPTS = new Map(NAMES.map((name) => [name, load(name)]))
@@ -12,7 +12,7 @@ const SCRIPTS = new Map(NAMES.map((name) => [name, load(name)]))
  * That answer is sure to mean that nothing was done, so sending it again is safe.
  */
 export async function runScript(
-  redis: Redis,
+  redis: Client,
   name: Name,
   keys: readonly string[],
   args: readonly (string | number | Buffer)[],

@@ -1,5 +1,4 @@
-import type { Redis } from 'ioredis'
-import { asBusError } from './connection.ts'
+import { asBusError, type Client } from './connection.ts'
 import type { Keys } from './keys.ts'
 import { runScript } from './scripts.ts'
 
@@ -15,7 +14,7 @@ export interface Trimmed {
 
 /** Trims one partition behind the slowest group. @throws BusUnavailable */
 export async function trimPartition(
-  redis: Redis,
+  redis: Client,
   keys: Keys,
   partition: number,
   groups: readonly string[],

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { comparePositions, type Entry, formatEntryId } from '#src/bus/bus.ts'
 import type { Commit } from '#src/bus/commits.ts'
-import { GroupGone, type GroupReader } from '#src/bus/group-reader.ts'
+import { type BusLoss, GroupGone, type GroupReader } from '#src/bus/group-reader.ts'
 import type { Log } from '#src/log.ts'
-import { readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
+import { type Checkpoint, readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
 import { createBatchWriter } from './batch-writer.ts'
 import { EntryBuffer } from './buffer.ts'
 import { StaleOwner } from './commit-batch.ts'
@@ -30,6 +30,8 @@ export interface ConsumerDeps {
   readonly timeoutMs: number
   readonly onCommit?: (events: number, seconds: number) => void
   readonly onDeadLetters?: (group: string, count: number) => void
+  /** Told once when Redis turns out to have lost entries of a partition, before it is read on. */
+  readonly onLoss?: (loss: BusLoss) => void
 }
 
 /** How a consumer is doing. */
@@ -79,9 +81,17 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     for (const partition of owned.values()) rewind(partition)
   }
 
+  /** Makes Redis agree with the checkpoint, and says so where it had lost something. */
+  async function ensure(partition: number, { position, eventCount }: Checkpoint): Promise<void> {
+    const { loss } = await reader.ensure(partition, position, eventCount)
+    if (loss === null) return
+    log.error({ loss }, 'Redis lost entries of a stream; what was persisted is in the log, the rest is gone')
+    deps.onLoss?.(loss)
+  }
+
   async function gain(partition: number): Promise<void> {
     const checkpoint = await takeCheckpoint(pool, handler.group, partition)
-    await reader.ensure(partition, checkpoint.position)
+    await ensure(partition, checkpoint)
     await writer.learnBlocked(partition)
     const { position, eventCount, epoch } = checkpoint
     owned.set(partition, {
@@ -121,6 +131,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     const began = era
     const entries = await reader.readNew([...owned.keys()], READ_BYTES, BLOCK_MS)
     if (began !== era) return []
+    await acknowledgeApplied(entries)
     return entries.filter((entry) => {
       const partition = owned.get(entry.partition)
       if (partition === undefined || partition.mode === 'pending' || isOld(partition, entry)) return false
@@ -133,6 +144,16 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
       advance(partition, entry)
       return true
     })
+  }
+
+  /** What is delivered as new though it is applied comes of a group that was set back: it would stay pending for ever. */
+  async function acknowledgeApplied(entries: readonly Entry[]): Promise<void> {
+    const applied = Map.groupBy(
+      entries.filter(({ partition, id }) => comparePositions(id, owned.get(partition)?.applied ?? BEGINNING) <= 0),
+      ({ partition }) => partition,
+    )
+    for (const [partition, old] of applied)
+      await deps.announce([{ partition, ids: old.map(({ id }) => formatEntryId(id)), done: 0, generation: '' }])
   }
 
   async function fetchPending(partition: OwnedPartition): Promise<Entry[]> {
@@ -248,7 +269,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
       partition.applied = checkpoint.position
       partition.eventCount = checkpoint.eventCount
       rewind(partition)
-      await reader.ensure(partition.partition, checkpoint.position)
+      await ensure(partition.partition, checkpoint)
     }
   }
 
