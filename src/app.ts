@@ -1,10 +1,13 @@
 /** The composition root: makes the parts, in order, and takes them down in the opposite one. */
 import { readFileSync } from 'node:fs'
 import { createApi, createStatusApi } from './api/app.ts'
+import { deadLetters } from './api/dead-letters.ts'
 import { eventIngest } from './api/event-ingest.ts'
 import { eventQueries } from './api/event-queries.ts'
 import { createIngest } from './api/ingest.ts'
+import { losses } from './api/losses.ts'
 import type { Api } from './api/route.ts'
+import { streams } from './api/streams.ts'
 import { type Bus, createBus, parseEntry } from './bus/index.ts'
 import { createTail, type Tail } from './bus/tail.ts'
 import type { Settings } from './config.ts'
@@ -90,6 +93,9 @@ async function start(
   const live = settings.services.eventStream.enabled ? { tail: openTail(bus, log, metrics, onStop), store } : undefined
   const resources = [
     (app: Api) => eventIngest(app, { ingest, maxBatchEvents: settings.ingest.maxBatchEvents, nowMs: Date.now }),
+    (app: Api) => deadLetters(app, { store, ingest, log, nowMs: Date.now }),
+    (app: Api) => losses(app, { store }),
+    (app: Api) => streams(app, { store, inspector: bus.inspector, partitions: bus.partitions, log }),
     (app: Api) => eventQueries(app, { store, publicUrl: settings.server.publicUrl, nowMs: Date.now }),
   ]
   const api = await createApi({

@@ -44,12 +44,19 @@ async function change(
   return changed.length
 }
 
+/** Ids of letters that never became events, oldest first. */
+export async function ingestIds(db: CommonQueryMethods, selection: Selection, limit: number): Promise<string[]> {
+  const found = await db.any(sql.type(Id)`
+    select id from dead_letter where ${selected(selection)} and "group" = ${INGEST} ${OLDEST_FIRST} limit ${limit}`)
+  return found.map(({ id }) => id)
+}
+
 const Body = row(Type.Object({ id: Type.String(), body: Type.Unsafe<Buffer>(Type.Uint8Array()) }))
 
-/** Bodies that never became events, oldest first. */
-export async function ingestBodies(db: CommonQueryMethods, selection: Selection, limit: number) {
+/** The bodies of letters that are still there, oldest first; up to 1.5 MB each, so ask for few. */
+export async function letterBodies(db: CommonQueryMethods, ids: readonly string[]) {
   return await db.any(sql.type(Body)`
-    select id, body from dead_letter where ${selected(selection)} and "group" = ${INGEST} ${OLDEST_FIRST} limit ${limit}`)
+    select id, body from dead_letter where id = any(${sql.array(ids, 'uuid')}) ${OLDEST_FIRST}`)
 }
 
 /** Removes letters that became events. */

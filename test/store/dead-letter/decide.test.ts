@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { discardLetters, ingestBodies, noteRefusals, requestReplay } from '#src/store/dead-letter/decide.ts'
+import { discardLetters, ingestIds, letterBodies, noteRefusals, requestReplay } from '#src/store/dead-letter/decide.ts'
 import { countLetters, findLetter, listLetters } from '#src/store/dead-letter/list.ts'
 import { insertDeadLetters } from '#src/store/dead-letter.ts'
 import { logStore } from '../event-query/log.ts'
@@ -58,8 +58,10 @@ test('a refusal counts an attempt and gives its reason to the letter it is about
   const store = await logStore(t)
   const [a, b] = [ingestLetter('a'), ingestLetter('b')]
   await insertDeadLetters(store.hot, [b, a, letter()])
+  const ids = await ingestIds(store.queries, { filter: {} }, 10)
+  assert.deepEqual(ids, [a.id, b.id])
   assert.deepEqual(
-    (await ingestBodies(store.queries, { filter: {} }, 10)).map(({ body }) => body.toString()),
+    (await letterBodies(store.queries, ids)).map(({ body }) => body.toString()),
     ['a', 'b'],
   )
   await noteRefusals(store.queries, [{ id: b.id, reason: 'no JSON' }])
