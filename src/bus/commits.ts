@@ -98,7 +98,10 @@ export function watchCommits(
         resolve(true)
       }
       const timer = setTimeout(() => {
-        for (const name of names) waiting.get(name)?.delete(arrived)
+        for (const name of names) {
+          waiting.get(name)?.delete(arrived)
+          if (waiting.get(name)?.size === 0) waiting.delete(name)
+        }
         resolve(false)
       }, withinMs)
       for (const name of names) waiting.set(name, (waiting.get(name) ?? new Set()).add(arrived))

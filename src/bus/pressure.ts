@@ -149,7 +149,7 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
       const before = done[partition] ?? 0
       drain.add(Math.max(0, applied - before))
       lastCommitMs = Date.now()
-      done[partition] = applied
+      done[partition] = Math.max(before, applied) // 0 comes with what was found applied already
       recount()
     },
     close() {

@@ -58,7 +58,10 @@ export class EntryBuffer {
         clearTimeout(timer)
         resolve()
       }
-      const timer = setTimeout(done, withinMs)
+      const timer = setTimeout(() => {
+        this.#waiters = this.#waiters.filter((waiter) => waiter !== done)
+        resolve()
+      }, withinMs)
       this.#waiters.push(done)
     })
   }

@@ -15,6 +15,12 @@ export class StaleOwner extends Passing {
   }
 }
 
+/**
+ * A process that is frozen inside a transaction holds the rows that the next owner has to write; after so long without
+ * a word from it Postgres ends it.
+ */
+const IDLE_MS = 3_000
+
 /** What one transaction did. */
 export interface Committed {
   readonly moves: readonly CheckpointMove[]
@@ -38,7 +44,9 @@ export async function commitBatch(
   const client = await pool.connect()
   let broken: Error | undefined
   try {
-    await client.query(`begin; set local statement_timeout = ${Math.floor(timeoutMs)}`)
+    await client.query(
+      `begin; set local statement_timeout = ${Math.floor(timeoutMs)}; set local idle_in_transaction_session_timeout = ${IDLE_MS}`,
+    )
     const letters = await apply(client)
     if (letters.length > 0) await insertDeadLetters(client, letters)
     const stale = await moveCheckpoints(client, group, moves)

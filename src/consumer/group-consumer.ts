@@ -56,6 +56,7 @@ const BUFFER_BYTES = 32 * 1024 * 1024
 const PENDING_COUNT = 64
 /** How often somebody's wish to replay dead letters is looked for; one look into an index that is nearly always empty. */
 const REPLAY_EVERY_MS = 1_000
+const LOOK_BEHIND_MS = 1_000
 const BACK_OFF_MS = { first: 50, most: 2_000 }
 
 /**
@@ -123,27 +124,37 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     for (const partition of gained) await gain(partition)
   }
 
-  /** One read: first what was delivered before, then what is new. */
-  async function fetch(): Promise<Entry[]> {
+  /**
+   * One read: first what was delivered before, then what is new. True when it put something into the buffer; a rewind
+   * must not come between the reading and that, or entries would stand in the buffer without those before them.
+   */
+  async function fetch(): Promise<boolean> {
     for (const partition of owned.values()) {
       if (partition.mode === 'pending') return await fetchPending(partition)
     }
     const began = era
     const entries = await reader.readNew([...owned.keys()], READ_BYTES, BLOCK_MS)
-    if (began !== era) return []
     await acknowledgeApplied(entries)
-    return entries.filter((entry) => {
-      const partition = owned.get(entry.partition)
-      if (partition === undefined || partition.mode === 'pending' || isOld(partition, entry)) return false
-      if (missingBefore(partition, entry) > 0) {
-        // Somebody who thinks that he still owns the partition has read in between: what he got is pending.
-        partition.mode = 'pending'
-        partition.cursor = partition.read
-        return false
-      }
-      advance(partition, entry)
-      return true
-    })
+    if (began !== era) return false
+    return keep(
+      entries.filter((entry) => {
+        const partition = owned.get(entry.partition)
+        if (partition === undefined || partition.mode === 'pending' || isOld(partition, entry)) return false
+        if (missingBefore(partition, entry) > 0) {
+          // Somebody who thinks that he still owns the partition has read in between: what he got is pending.
+          partition.mode = 'pending'
+          partition.cursor = partition.read
+          return false
+        }
+        advance(partition, entry)
+        return true
+      }),
+    )
+  }
+
+  function keep(entries: readonly Entry[]): boolean {
+    if (entries.length > 0) buffer.push(entries)
+    return entries.length > 0
   }
 
   /** What is delivered as new though it is applied comes of a group that was set back: it would stay pending for ever. */
@@ -156,16 +167,16 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
       await deps.announce([{ partition, ids: old.map(({ id }) => formatEntryId(id)), done: 0, generation: '' }])
   }
 
-  async function fetchPending(partition: OwnedPartition): Promise<Entry[]> {
+  async function fetchPending(partition: OwnedPartition): Promise<boolean> {
     const began = era
     const { entries, gone, deliveries } = await reader.readPending(partition.partition, partition.cursor, PENDING_COUNT)
-    if (began !== era || owned.get(partition.partition) !== partition) return []
+    const isPast = () => began !== era || owned.get(partition.partition) !== partition
+    if (isPast()) return false
     if (entries.length + gone.length === 0) {
       partition.mode = 'new'
-      return []
+      return false
     }
     const seen = [...entries.map(({ id }) => id), ...gone].sort(comparePositions)
-    partition.cursor = seen.at(-1) ?? partition.cursor
     const applied = seen.filter((id) => comparePositions(id, partition.applied) <= 0)
     const lost = gone.filter((id) => comparePositions(id, partition.applied) > 0)
     if (lost.length > 0)
@@ -175,6 +186,8 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
       )
     const done = [...applied, ...lost].map(formatEntryId)
     if (done.length > 0) await deps.announce([{ partition: partition.partition, ids: done, done: 0, generation: '' }])
+    if (isPast()) return false
+    partition.cursor = seen.at(-1) ?? partition.cursor
     const fresh = entries.filter((entry) => !isOld(partition, entry))
     const suspects = fresh.filter((entry) => (deliveries[entries.indexOf(entry)] ?? 0) >= SUSPECT_DELIVERIES)
     if (suspects.length > 0) writer.suspect(partition.partition, suspects)
@@ -187,11 +200,24 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
         )
       advance(partition, entry)
     }
-    return fresh
+    return keep(fresh)
+  }
+
+  /**
+   * A process that thinks it still owns a partition may read once more from it. What it was given is pending, and where
+   * nothing follows it no gap shows it; so the owner looks, behind what it has read itself.
+   */
+  function lookBehind(): void {
+    for (const partition of owned.values()) {
+      if (partition.mode === 'pending') continue
+      partition.mode = 'pending'
+      partition.cursor = partition.read
+    }
   }
 
   async function readLoop(): Promise<void> {
     let balancedAt = 0
+    let lookedAt = Date.now()
     while (!stopping.signal.aborted) {
       if (Date.now() - balancedAt >= RENEW_MS) {
         await balance()
@@ -203,9 +229,11 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
           : buffer.changed(RENEW_MS))
         continue
       }
-      const entries = await fetch()
-      if (entries.length > 0) buffer.push(entries)
-      else if (buffer.events === 0) aliveMs = Date.now()
+      if (Date.now() - lookedAt >= LOOK_BEHIND_MS) {
+        lookBehind()
+        lookedAt = Date.now()
+      }
+      if (!(await fetch()) && buffer.events === 0) aliveMs = Date.now()
       trouble = null
     }
   }
@@ -260,17 +288,16 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     const checkpoints = new Map(
       (await readCheckpoints(pool, handler.group)).map((checkpoint) => [checkpoint.partition, checkpoint]),
     )
-    for (const partition of [...owned.values()]) {
-      const checkpoint = checkpoints.get(partition.partition)
-      if (checkpoint === undefined || checkpoint.epoch !== partition.epoch) {
-        await lose(partition.partition)
-        continue
-      }
-      partition.applied = checkpoint.position
-      partition.eventCount = checkpoint.eventCount
-      rewind(partition)
-      await ensure(partition.partition, checkpoint)
+    const mine = [...owned.values()]
+    const kept = mine.filter(({ partition, epoch }) => checkpoints.get(partition)?.epoch === epoch)
+    for (const partition of kept) {
+      const { position, eventCount } = checkpoints.get(partition.partition) as Checkpoint
+      partition.applied = position
+      partition.eventCount = eventCount
     }
+    rewindAll() // once more: the other loop has gone on meanwhile
+    for (const partition of mine) if (!kept.includes(partition)) await lose(partition.partition)
+    for (const { partition } of kept) await ensure(partition, checkpoints.get(partition) as Checkpoint)
   }
 
   /** Runs a loop for ever: whatever fails, it recovers and begins again, more slowly each time. */
