@@ -4,12 +4,19 @@ import manifest from '../../package.json' with { type: 'json' }
 import { configCommand } from './config.ts'
 import { databaseStatusCommand } from './database-status.ts'
 import { databaseUpgradeCommand } from './database-upgrade.ts'
+import { deadLettersDiscardCommand } from './dead-letters-discard.ts'
+import { deadLettersLsCommand } from './dead-letters-ls.ts'
+import { deadLettersReplayCommand } from './dead-letters-replay.ts'
+import { deadLettersShowCommand } from './dead-letters-show.ts'
 import { eventsEmitCommand } from './events-emit.ts'
 import { eventsStreamCommand } from './events-stream.ts'
 import { describeFailure, EXIT } from './failure.ts'
+import { lossesLsCommand } from './losses-ls.ts'
 import { serverStartCommand } from './server-start.ts'
 import { servicesLsCommand } from './services-ls.ts'
 import { servicesStartCommand } from './services-start.ts'
+import { streamsForgetGroupCommand } from './streams-forget-group.ts'
+import { streamsLsCommand } from './streams-ls.ts'
 import type { Terminal } from './terminal.ts'
 
 const EXAMPLES = `
@@ -32,6 +39,22 @@ export function buildProgram(terminal: Terminal): Command {
     ['services', 'run and list the background services', [servicesStartCommand(terminal), servicesLsCommand(terminal)]],
     ['database', 'bring the database up to date', [databaseUpgradeCommand(terminal), databaseStatusCommand(terminal)]],
     ['events', 'send and follow events', [eventsEmitCommand(terminal), eventsStreamCommand(terminal)]],
+    [
+      'dead-letters',
+      'look at, replay and discard what could not be applied',
+      [
+        deadLettersLsCommand(terminal),
+        deadLettersShowCommand(terminal),
+        deadLettersReplayCommand(terminal),
+        deadLettersDiscardCommand(terminal),
+      ],
+    ],
+    [
+      'streams',
+      'look at the streams and their consumer groups',
+      [streamsLsCommand(terminal), streamsForgetGroupCommand(terminal)],
+    ],
+    ['losses', 'look at what Redis lost', [lossesLsCommand(terminal)]],
   ]
   for (const [name, description, commands] of groups) {
     const group = new Command(name).description(description)

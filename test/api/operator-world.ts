@@ -65,5 +65,8 @@ export async function operatorWorld(t: TestScope, env: Record<string, string> = 
     return { status: response.statusCode, body: response.json() }
   }
 
-  return { settings, store, bus, redis, ingest, app, lines, metrics, persist, ask }
+  /** Listens; gives the URL for `--url`. */
+  const listen = () => app.listen({ host: '127.0.0.1', port: 0 })
+
+  return { listen, settings, store, bus, redis, ingest, app, lines, metrics, persist, ask }
 }

@@ -34,6 +34,13 @@ test('every command has --help with a description, and examples where it does so
       'database status',
       'events emit',
       'events stream',
+      'dead-letters ls',
+      'dead-letters show',
+      'dead-letters replay',
+      'dead-letters discard',
+      'streams ls',
+      'streams forget-group',
+      'losses ls',
       'config',
     ],
   )
