@@ -30,28 +30,22 @@ export function createRing(client: Client, keys: Pick<Keys, 'appended'>): Ring |
 
 /** Collects what is rung, for one reader. */
 export interface Bell {
-  /** Partitions rung since they were last taken. */
+  /** Partitions rung since they were last taken out. */
   readonly rung: Set<number>
-  /** Resolves at the next ring, at once when there was one, or after `withinMs`. */
+  /** True when rings may have been missed, as before it listened; to be set to false by who then looks everywhere. */
+  missed: boolean
+  /** Resolves when there is a reason to look, at once when there is one already, or after `withinMs`. */
   heard(withinMs: number): Promise<void>
 }
 
 /** Listens on the client's own extra connection for subscriptions, which follows the cluster's nodes. */
 export function createBell(cluster: Cluster, keys: Pick<Keys, 'appended'>): Bell {
-  const rung = new Set<number>()
   let wake = () => {}
-  cluster.on('message', (channel: string, message: string) => {
-    if (channel !== keys.appended()) return
-    for (const partition of message.split(',')) rung.add(Number(partition))
-    wake()
-  })
-  const subscribe = () => cluster.subscribe(keys.appended()).catch(() => {}) // again when the cluster is there again
-  cluster.on('ready', subscribe)
-  if (cluster.status === 'ready') void subscribe()
-  return {
-    rung,
+  const bell: Bell = {
+    rung: new Set(),
+    missed: true,
     heard(withinMs) {
-      if (rung.size > 0) return Promise.resolve()
+      if (bell.rung.size > 0 || bell.missed) return Promise.resolve()
       return new Promise((resolve) => {
         const timer = setTimeout(() => wake(), withinMs)
         wake = () => {
@@ -62,4 +56,18 @@ export function createBell(cluster: Cluster, keys: Pick<Keys, 'appended'>): Bell
       })
     },
   }
+  cluster.on('message', (channel: string, message: string) => {
+    if (channel !== keys.appended()) return
+    for (const partition of message.split(',')) bell.rung.add(Number(partition))
+    wake()
+  })
+  const subscribe = async () => {
+    await cluster.subscribe(keys.appended())
+    bell.missed = true
+    wake()
+  }
+  const trySubscribe = () => void subscribe().catch(() => {}) // again when the cluster is there again
+  cluster.on('ready', trySubscribe)
+  if (cluster.status === 'ready') trySubscribe()
+  return bell
 }

@@ -39,7 +39,8 @@ export function createReadStreams(client: Client, keys: Pick<Keys, 'stream' | 'a
   }
 }
 
-function readCluster(cluster: Cluster, keys: Pick<Keys, 'stream'>, { rung, heard }: Bell): ReadStreams {
+function readCluster(cluster: Cluster, keys: Pick<Keys, 'stream'>, bell: Bell): ReadStreams {
+  const { rung } = bell
   let looked: readonly number[] = [] // partitions of the last look at all of them
   let lookedMs = 0
 
@@ -58,27 +59,31 @@ function readCluster(cluster: Cluster, keys: Pick<Keys, 'stream'>, { rung, heard
     const settled = await Promise.allSettled(replies)
     const failed = settled.find((one) => one.status === 'rejected')
     if (failed === undefined) return settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))
-    lookedMs = 0
+    bell.missed = true
     throw failed.reason
   }
 
   async function readAll(read: StreamsRead): Promise<Found> {
     looked = read.partitions
     lookedMs = Date.now()
+    bell.missed = false
     return await readEach(read, () => true)
   }
 
   return async (read) => {
     const { partitions, blockMs } = read
-    if (blockMs === 0 || Date.now() - lookedMs >= blockMs || !sameList(partitions, looked)) {
-      const found = await readAll(read)
-      if (found.length > 0 || blockMs === 0) return found
+    if (blockMs === 0) return await readAll(read)
+    const endMs = Date.now() + blockMs
+    for (;;) {
+      const found =
+        bell.missed || Date.now() - lookedMs >= blockMs || !sameList(partitions, looked)
+          ? await readAll(read)
+          : await readEach(read, (partition) => rung.has(partition))
+      if (found.length > 0 || Date.now() >= endMs) return found
+      // What is left is rung for partitions that others read.
+      for (const partition of [...rung]) if (!partitions.includes(partition)) rung.delete(partition)
+      await bell.heard(endMs - Date.now())
     }
-    await heard(blockMs)
-    // Rung for by others' partitions: they are not this reader's, and the next ring may be.
-    const mine = partitions.some((partition) => rung.has(partition))
-    for (const partition of [...rung]) if (!partitions.includes(partition)) rung.delete(partition)
-    return mine ? await readEach(read, (partition) => rung.has(partition)) : []
   }
 }
 

@@ -1,5 +1,5 @@
 import { type EntryId, parseEntryId } from './bus.ts'
-import type { connect } from './connection.ts'
+import type { Client } from './connection.ts'
 import type { Keys } from './keys.ts'
 
 /** Where a live reader stands in one partition, and by what it knows the entry that follows. */
@@ -12,25 +12,18 @@ export interface Place {
   readonly generation: string | null
 }
 
-/** A connection to one server, or to a cluster. */
-export type TailConnection = ReturnType<typeof connect>
-
 const BEGINNING: EntryId = { ms: 0, seq: 0 }
 
 /** The ends of all partitions as they are now, each in one transaction: id, number and generation belong together. */
 export async function placesNow(
-  redis: TailConnection,
+  redis: Client,
   keys: Pick<Keys, 'stream' | 'state'>,
   partitions: number,
 ): Promise<Place[]> {
   return Promise.all(Array.from({ length: partitions }, (_, partition) => placeNow(redis, keys, partition)))
 }
 
-async function placeNow(
-  redis: TailConnection,
-  keys: Pick<Keys, 'stream' | 'state'>,
-  partition: number,
-): Promise<Place> {
+async function placeNow(redis: Client, keys: Pick<Keys, 'stream' | 'state'>, partition: number): Promise<Place> {
   const replies = await redis
     .multi()
     .xinfo('STREAM', keys.stream(partition)) // fails where there is no stream yet

@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
 import { type Entry, type EntryId, formatEntryId, parseEntryId } from './bus.ts'
-import { asBusError, ready } from './connection.ts'
+import { asBusError, type Client, ready } from './connection.ts'
 import type { RawEntry } from './entry.ts'
 import type { Keys } from './keys.ts'
-import { type Place, placesNow, type TailConnection } from './tail-places.ts'
+import { createReadStreams } from './read-streams.ts'
+import { type Place, placesNow } from './tail-places.ts'
 
 /** Entries that a live reader can't get from Redis: trimmed before it read them, lost with Redis's memory, or unreadable. */
 export interface Gap {
@@ -38,8 +39,8 @@ export interface Tail {
 
 export interface TailOptions {
   /** Makes the connection on which is waited. Made when somebody subscribes, closed when nobody does. */
-  readonly connect: () => TailConnection
-  readonly keys: Pick<Keys, 'stream' | 'state'>
+  readonly connect: () => Client
+  readonly keys: Pick<Keys, 'stream' | 'state' | 'appended'>
   readonly partitions: number
   readonly parseEntry: (partition: number, raw: RawEntry) => Entry
   readonly log: Log
@@ -48,8 +49,6 @@ export interface TailOptions {
 
 /** How long Redis may wait for news before it answers: also the time after which a dead connection is noticed. */
 const BLOCK_MS = 1_000
-/** Between two looks at a cluster that had nothing new. */
-const POLL_MS = 20
 /** Entries of one partition in one answer; each may hold thousands of events. */
 const COUNT = 16
 const CONNECT_MS = 5_000
@@ -59,10 +58,9 @@ const LONGEST_WAIT_MS = 2_000
 /** One connection for all subscribers of this process, open only while there are some. */
 export function createTail({ connect, keys, partitions, parseEntry, log, metrics }: TailOptions): Tail {
   const listeners = new Set<TailListener>()
-  const streams = Array.from({ length: partitions }, (_, partition) => keys.stream(partition))
-  const partitionOf = new Map(streams.map((stream, partition) => [stream, partition]))
+  const all = Array.from({ length: partitions }, (_, partition) => partition)
   let places: Place[] = []
-  let redis: TailConnection | null = null
+  let redis: Client | null = null
   let starting: Promise<void> | null = null
   let running: Promise<void> = Promise.resolve()
 
@@ -99,14 +97,22 @@ export function createTail({ connect, keys, partitions, parseEntry, log, metrics
     redis = null
   }
 
-  async function read(connection: TailConnection): Promise<void> {
+  async function read(connection: Client): Promise<void> {
+    const readStreams = createReadStreams(connection, keys)
     let waitMs = 0
     while (redis === connection) {
       try {
-        const news = await readNext(connection)
+        const after = places.map(({ id }) => formatEntryId(id))
+        const news = await readStreams({
+          command: ['XREAD', 'COUNT', COUNT],
+          partitions: all,
+          after,
+          blockMs: BLOCK_MS,
+        })
         if (waitMs > 0) metrics.reconnects.inc({ server: 'redis' })
         waitMs = 0
-        if (redis === connection) for (const [partition, raw] of news) deliver(partition, raw)
+        if (redis !== connection) return
+        for (const [partition, entries] of news) for (const raw of entries) deliver(partition, raw)
       } catch (error) {
         if (redis !== connection) return
         if (waitMs === 0) log.warn({ reason: String(error) }, 'live events cannot be read from Redis; trying on')
@@ -116,27 +122,6 @@ export function createTail({ connect, keys, partitions, parseEntry, log, metrics
         await sleep(waitMs * (0.5 + Math.random()))
       }
     }
-  }
-
-  async function readNext(connection: TailConnection): Promise<(readonly [partition: number, raw: RawEntry])[]> {
-    const ids = places.map(({ id }) => formatEntryId(id))
-    const all = () => connection.xreadBuffer('COUNT', COUNT, 'BLOCK', BLOCK_MS, 'STREAMS', ...streams, ...ids)
-    const replies = connection.isCluster ? await readEach(connection, ids) : [await all()]
-    return replies.flatMap((reply) =>
-      (reply ?? []).flatMap(([stream, entries]) => {
-        const partition = partitionOf.get(stream.toString()) as number
-        return entries.map((raw) => [partition, raw] as const)
-      }),
-    )
-  }
-
-  /** In a cluster a command reaches one partition, and one that waited would keep the others of its node waiting. */
-  async function readEach(connection: TailConnection, ids: readonly string[]) {
-    const replies = await Promise.all(
-      streams.map((stream, i) => connection.xreadBuffer('COUNT', COUNT, 'STREAMS', stream, ids[i] as string)),
-    )
-    if (replies.every((reply) => reply === null)) await sleep(POLL_MS)
-    return replies
   }
 
   function deliver(partition: number, raw: RawEntry): void {

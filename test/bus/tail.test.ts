@@ -3,11 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { createAppender } from '#src/bus/appender.ts'
 import { type Entry, formatEntryId, parseEntryId } from '#src/bus/bus.ts'
-import { connect, ready } from '#src/bus/connection.ts'
+import { type Client, connect, ready } from '#src/bus/connection.ts'
 import { parseEntry, recordsOf } from '#src/bus/entry.ts'
 import { createKeys } from '#src/bus/keys.ts'
 import { createTail, type Gap } from '#src/bus/tail.ts'
-import type { TailConnection } from '#src/bus/tail-places.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
 import { waitUntil } from '#test/wait-until.ts'
@@ -33,7 +32,7 @@ class Listener {
 async function place(t: TestScope) {
   const { redisUrl, prefix, defer } = await world(t)
   const keys = createKeys(prefix)
-  const connections: TailConnection[] = []
+  const connections: Client[] = []
   const open = () => {
     const redis = connect({ url: redisUrl }, `tail-${prefix}`, log, 5_000)
     connections.push(redis)
@@ -44,7 +43,7 @@ async function place(t: TestScope) {
   await ready(redis, 5_000)
   const tail = createTail({ connect: open, keys, partitions: PARTITIONS, parseEntry, log, metrics })
   defer(() => tail.close())
-  const append = async (on: TailConnection, ...events: string[]) => {
+  const append = async (on: Client, ...events: string[]) => {
     const appender = createAppender(on, keys, {
       partitions: PARTITIONS,
       dedupWindowMs: 60_000,
@@ -177,7 +176,7 @@ test('an entry that cannot be read is a gap, and the next one is read', async (t
   assert.deepEqual(listener.heard, ['gap 1', '1:a'])
 })
 
-async function clientId(redis: TailConnection, name: string): Promise<number> {
+async function clientId(redis: Client, name: string): Promise<number> {
   const list = String(await redis.client('LIST'))
   const line = list.split('\n').find((one) => one.includes(`name=${name} `))
   return Number(/^id=(\d+)/.exec(line ?? '')?.[1])
