@@ -1,11 +1,8 @@
 /** What there is to see of the streams and their groups, and the removal of a group that is no longer used. */
 import { comparePositions, type EntryId, formatEntryId, parseEntryId } from './bus.ts'
-import { asBusError } from './connection.ts'
+import { asBusError, type Client } from './connection.ts'
 import type { Keys } from './keys.ts'
 import { runScript } from './scripts.ts'
-
-/** Any connection that runs scripts: to one server, or to a cluster. */
-type Connection = Parameters<typeof runScript>[0]
 
 /** How a group stands in one partition. */
 export interface GroupView {
@@ -58,12 +55,7 @@ export interface Inspector {
 const SAMPLES = 8
 
 /** @param durable groups that hold everything until they were there once */
-export function createInspector(
-  redis: Connection,
-  keys: Keys,
-  partitions: number,
-  durable: readonly string[],
-): Inspector {
+export function createInspector(redis: Client, keys: Keys, partitions: number, durable: readonly string[]): Inspector {
   async function look(partition: number, applied: ReadonlyMap<string, EntryId>): Promise<PartitionView> {
     const positions = [...applied].flatMap(([group, at]) => [group, formatEntryId(at)])
     const reply = await runScript(
@@ -143,7 +135,7 @@ function holderOf(groups: readonly RawGroup[], last: EntryId): string | null {
   return lowest !== null && comparePositions(lowest.needs, last) <= 0 ? lowest.name : null
 }
 
-async function measure(redis: Connection, stream: string) {
+async function measure(redis: Client, stream: string) {
   const [entries, bytes] = await Promise.all([
     redis.xlen(stream),
     redis.call('MEMORY', 'USAGE', stream, 'SAMPLES', SAMPLES),

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { insertDeadLetters } from '#src/store/dead-letter.ts'
 import { ingestLetter, letter, recordOf } from '#test/store/dead-letter/letters.ts'
+import { waitUntil } from '#test/wait-until.ts'
 import { operatorWorld } from './operator-world.ts'
 
 const event = (given: object = {}) =>
@@ -108,12 +109,18 @@ test('what is misspelt or unreadable is refused, and lets nothing through', asyn
 
 test('a replay of a group is asked for, and the owner of its partition does it', async (t) => {
   const { store, ask, persist } = await operatorWorld(t)
-  await insertDeadLetters(store.hot, [letter(), letter({ group: 'nobody', partition: 1 })])
+  const [parked, other] = [letter(), letter({ group: 'nobody', partition: 1 })]
+  await insertDeadLetters(store.hot, [parked, other])
   const { body } = await ask('POST', '/dead-letters/replay', { filter: {} })
   assert.deepEqual(body, { requested: 2, taken: 0, refused: [] })
-  assert.equal((await ask('GET', '/dead-letters?requested=true')).body.letters.length, 2)
-  const { stop } = persist()
-  await stop()
+  persist()
+  const left = await waitUntil(async () => {
+    const { letters } = (await ask('GET', '/dead-letters')).body
+    return letters.length === 1 && letters
+  })
+  assert.deepEqual([left[0].id, typeof left[0].requestedAt], [other.id, 'string'])
+  const { rows } = await store.hot.query('select event, partition from event')
+  assert.deepEqual(rows, [{ event: 'order.placed', partition: 0 }])
 })
 
 test('a body that is an event by now is taken in, and its letter goes when the event is in the log', async (t) => {
