@@ -75,6 +75,11 @@ export function comparePositions(a: EntryId, b: EntryId): number {
   return Math.sign(a.ms - b.ms || a.seq - b.seq)
 }
 
+/** The greatest position before one, as Redis counts them. */
+export function idBefore({ ms, seq }: EntryId): EntryId {
+  return seq > 0 ? { ms, seq: seq - 1 } : { ms: ms - 1, seq: Number.MAX_SAFE_INTEGER }
+}
+
 /** `ms-seq`, the form Redis uses. */
 export function formatEntryId(id: EntryId): string {
   return `${id.ms}-${id.seq}`

@@ -1,4 +1,4 @@
-import { type Entry, type EntryId, formatEntryId, parseEntryId } from './bus.ts'
+import { type Entry, type EntryId, formatEntryId, idBefore, parseEntryId } from './bus.ts'
 import { asBusError, type Client } from './connection.ts'
 import { parseOrReject } from './entry.ts'
 import type { Keys } from './keys.ts'
@@ -154,8 +154,4 @@ function describeLoss([, cause, lastId, deliveredId, , nextNumber]: EnsureReply,
   if (cause === 'rolled_back')
     return `the stream had gone back to ${lastId}, the group to ${deliveredId || 'nothing'}; ${applied}`
   return `the group was gone and the next event is number ${nextNumber}; ${applied}`
-}
-
-function idBefore({ ms, seq }: EntryId): EntryId {
-  return seq > 0 ? { ms, seq: seq - 1 } : { ms: ms - 1, seq: Number.MAX_SAFE_INTEGER }
 }

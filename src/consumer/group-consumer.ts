@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
-import { comparePositions, type Entry, formatEntryId } from '#src/bus/bus.ts'
+import { comparePositions, type Entry, type EntryId, formatEntryId, idBefore } from '#src/bus/bus.ts'
 import type { Commit } from '#src/bus/commits.ts'
-import { type BusLoss, GroupGone, type GroupReader } from '#src/bus/group-reader.ts'
+import { GroupGone, type GroupReader } from '#src/bus/group-reader.ts'
 import type { Log } from '#src/log.ts'
 import { type Checkpoint, readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
+import type { Loss } from '#src/store/loss.ts'
 import { createBatchWriter } from './batch-writer.ts'
 import { EntryBuffer } from './buffer.ts'
 import { StaleOwner } from './commit-batch.ts'
 import type { GroupHandler } from './handler.ts'
+import { createLossLedger } from './loss-ledger.ts'
 import { advance, BEGINNING, isOld, missingBefore, type OwnedPartition, rewind } from './owned-partition.ts'
 import { type Ownership, RENEW_MS } from './ownership.ts'
 import { SUSPECT_DELIVERIES } from './suspects.ts'
@@ -30,8 +32,8 @@ export interface ConsumerDeps {
   readonly timeoutMs: number
   readonly onCommit?: (events: number, seconds: number) => void
   readonly onDeadLetters?: (group: string, count: number) => void
-  /** Told once when Redis turns out to have lost entries of a partition, before it is read on. */
-  readonly onLoss?: (loss: BusLoss) => void
+  /** Told of losses that were not known before, once they are in the ledger. */
+  readonly onLosses?: (losses: readonly Loss[]) => void
 }
 
 /** How a consumer is doing. */
@@ -68,6 +70,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   const owned = new Map<number, OwnedPartition>()
   const buffer = new EntryBuffer(deps.batchEvents * 2, BUFFER_BYTES)
   const writer = createBatchWriter({ ...deps, owned, onDeadLetters: deps.onDeadLetters ?? (() => {}) })
+  const ledger = createLossLedger(pool, log, deps.onLosses ?? (() => {}))
   const stopping = new AbortController()
   let era = 0 // raised by every rewind: what was read in an earlier one is not used, it is pending and comes again
   let writing: Promise<void> = Promise.resolve()
@@ -85,9 +88,18 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   /** Makes Redis agree with the checkpoint, and says so where it had lost something. */
   async function ensure(partition: number, { position, eventCount }: Checkpoint): Promise<void> {
     const { loss } = await reader.ensure(partition, position, eventCount)
-    if (loss === null) return
-    log.error({ loss }, 'Redis lost entries of a stream; what was persisted is in the log, the rest is gone')
-    deps.onLoss?.(loss)
+    if (loss !== null) ledger.add(loss)
+  }
+
+  function reportLoss(
+    { partition }: OwnedPartition,
+    fromExclusive: EntryId,
+    toInclusive: EntryId,
+    cause: 'trimmed' | 'missing',
+    counts: { readonly entries?: number; readonly events?: number },
+  ): void {
+    const detail = cause === 'trimmed' ? 'pending entries were removed from the stream' : 'running numbers are skipped'
+    ledger.add({ group: handler.group, partition, fromExclusive, toInclusive, cause, detail, ...counts })
   }
 
   async function gain(partition: number): Promise<void> {
@@ -179,11 +191,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     const seen = [...entries.map(({ id }) => id), ...gone].sort(comparePositions)
     const applied = seen.filter((id) => comparePositions(id, partition.applied) <= 0)
     const lost = gone.filter((id) => comparePositions(id, partition.applied) > 0)
-    if (lost.length > 0)
-      log.error(
-        { partition: partition.partition, ids: lost.slice(0, 20).map(formatEntryId), entries: lost.length },
-        'entries were removed from the stream before they were applied',
-      )
+    for (const id of lost) reportLoss(partition, idBefore(id), id, 'trimmed', { entries: 1 })
     const done = [...applied, ...lost].map(formatEntryId)
     if (done.length > 0) await deps.announce([{ partition: partition.partition, ids: done, done: 0, generation: '' }])
     if (isPast()) return false
@@ -193,11 +201,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     if (suspects.length > 0) writer.suspect(partition.partition, suspects)
     for (const entry of fresh) {
       const missing = missingBefore(partition, entry)
-      if (missing > 0)
-        log.error(
-          { partition: partition.partition, before: formatEntryId(entry.id), events: missing },
-          'events are missing from the stream',
-        )
+      if (missing > 0) reportLoss(partition, partition.read, idBefore(entry.id), 'missing', { events: missing })
       advance(partition, entry)
     }
     return keep(fresh)
@@ -243,6 +247,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     while (!stopping.signal.aborted) {
       if (Date.now() - lookedAt > REPLAY_EVERY_MS && owned.size > 0) {
         lookedAt = Date.now()
+        await ledger.flush()
         writing = writer.replayRequested().then(() => {})
         await writing
       }

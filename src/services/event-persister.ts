@@ -27,6 +27,9 @@ export const eventPersister: Service = {
       batchEvents: settings.persister.batchEvents,
       lingerMs: settings.persister.lingerMs,
       timeoutMs: settings.database.timeoutMs,
+      onLosses(losses) {
+        for (const { group, cause } of losses) metrics.losses.inc({ group, cause })
+      },
       onDeadLetters: (group, count) => metrics.deadLetters.inc({ group }, count),
       onCommit(events, seconds) {
         metrics.persistedEvents.inc(events)
