@@ -8,7 +8,7 @@ const STREAMS = Array.from({ length: 8 }, (_, partition) => `{millrace:${partiti
 
 test('a group that was destroyed or set back is made again and loses nothing', async (t) => {
   const { redisClient, record, sendHttp, services, assertKept } = await startCluster(t)
-  const producer = sendHttp()
+  const producer = sendHttp({ persistedEvery: 0 })
   const progress = async () => {
     const before = record.acknowledged.size
     await waitUntil(() => record.acknowledged.size > before + 300, { timeoutMs: 20_000, what: 'ingest to go on' })

@@ -5,7 +5,7 @@ import { startCluster } from './harness/cluster.ts'
 
 test('events in the hands of a services process that is killed are in the log', async (t) => {
   const { services, record, sendHttp, query, assertKept } = await startCluster(t)
-  const producer = sendHttp()
+  const producer = sendHttp({ persistedEvery: 0 })
   const service = services[0] as (typeof services)[0]
   for (let round = 1; round <= 3; round++) {
     const before = record.acknowledged.size

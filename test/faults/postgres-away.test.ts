@@ -20,9 +20,6 @@ test('ingest goes on while Postgres is away, and nothing is lost', async (t) => 
   await sleep(AWAY_MS)
   assert.ok(record.acknowledged.size > before + 500, 'events can be appended while Postgres is away')
   await postgres.restart()
-  const persisted = () => [...record.acknowledged.values()].filter(({ how }) => how === 'persisted').length
-  const then = persisted()
-  await waitUntil(() => persisted() > then + 50, { timeoutMs: 20_000 })
   await Promise.all(producers.map((producer) => producer.stop()))
   await assertKept()
 })

@@ -60,6 +60,7 @@ export async function startCluster(t: TestContext, options: ClusterOptions = {})
   client.on('error', () => {})
   const create = async (name: string, command: readonly string[], port: number | null) => {
     const database = new URL(postgres.url)
+    database.searchParams.set('application_name', name) // so that Postgres can tell who did what
     const environment = {
       MILLRACE_HOME: join(home, name),
       MILLRACE_REDIS_URL: redis.url,

@@ -18,7 +18,7 @@ export interface HttpProducerOptions {
 }
 
 export interface RunningProducer {
-  /** Sends no new batch, and resolves when those under way are acknowledged or `givenUp` calls them lost. */
+  /** Sends no new batch, and resolves when those under way are acknowledged, or have not been for long: nobody promised them. */
   stop(): Promise<void>
 }
 
@@ -26,10 +26,13 @@ const RESOURCES = 5
 /** A test has no time for long pauses; a shorter one only asks more often. */
 const LONGEST_PAUSE_MS = 500
 const REQUEST_MS = 20_000
+/** Longer than any server takes to be back. */
+const GIVE_UP_MS = 15_000
 
 export function sendOverHttp(options: HttpProducerOptions): RunningProducer {
   const { record, urls, senders = 8, batchEvents = 10, everyMs = 150, persistedEvery = 4, name = 'http' } = options
   const stopping = new AbortController()
+  let giveUpAt = Infinity
   const lanes = Array.from({ length: senders }, (_, lane) => send(lane))
 
   async function send(lane: number): Promise<void> {
@@ -43,7 +46,7 @@ export function sendOverHttp(options: HttpProducerOptions): RunningProducer {
 
   async function deliver(batch: readonly SentEvent[], ack: 'appended' | 'persisted', first: number): Promise<void> {
     const body = JSON.stringify(batch)
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0; performance.now() < giveUpAt; attempt++) {
       const servers = urls()
       const waitMs = await once(`${servers[(first + attempt) % servers.length]}/api/events?ack=${ack}`, body)
       if (waitMs === null) return record.acknowledge(batch, ack)
@@ -75,6 +78,7 @@ export function sendOverHttp(options: HttpProducerOptions): RunningProducer {
   return {
     async stop() {
       stopping.abort()
+      giveUpAt = performance.now() + GIVE_UP_MS
       await Promise.all(lanes)
     },
   }

@@ -58,6 +58,14 @@ export const MUTATIONS: readonly Mutation[] = [
     saying: /moved by a process that no longer owned it/,
   },
   {
+    name: 'no-idle-limit',
+    what: 'a process frozen inside a transaction keeps it',
+    file: 'src/consumer/commit-batch.ts',
+    edits: [{ find: '; set local idle_in_transaction_session_timeout = $' + '{IDLE_MS}', replace: '' }],
+    caughtBy: 'test/faults/frozen-owner.test.ts',
+    saying: /waited .* for another to go on while it sleeps/,
+  },
+  {
     name: 'no-dedup',
     what: 'ids seen before are appended again',
     file: 'src/bus/scripts.ts',
@@ -101,8 +109,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'group-at-the-end',
     what: 'a group that is gone is made again at the end of the stream',
-    file: 'src/bus/group-reader.ts',
-    edits: [{ find: "stream, group, formatEntryId(at), 'MKSTREAM')", replace: "stream, group, '$', 'MKSTREAM')" }],
+    file: 'src/bus/scripts.ts',
+    edits: inLua('ensure', "'CREATE', stream, name, at, 'MKSTREAM')", "'CREATE', stream, name, '$', 'MKSTREAM')"),
     caughtBy: 'test/faults/group-destroyed.test.ts',
     saying: /acknowledged events are missing/,
   },

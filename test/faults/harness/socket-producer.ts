@@ -15,16 +15,18 @@ export interface SocketProducerOptions {
 }
 
 const ANSWER_MS = 20_000
+const GIVE_UP_MS = 15_000
 
 export function sendOverSocket(options: SocketProducerOptions): RunningProducer {
   const { record, urls, frames = 10, everyMs = 100, name = 'socket' } = options
   let stopping = false
+  let giveUpAt = Infinity
   let turn = 0
   const running = send()
 
   async function send(): Promise<void> {
     let unconfirmed: SentEvent[] = []
-    while (!stopping || unconfirmed.length > 0) {
+    while (performance.now() < giveUpAt && (!stopping || unconfirmed.length > 0)) {
       try {
         await converse(await open(), unconfirmed)
       } catch {
@@ -76,6 +78,7 @@ export function sendOverSocket(options: SocketProducerOptions): RunningProducer 
   return {
     async stop() {
       stopping = true
+      giveUpAt = performance.now() + GIVE_UP_MS
       await running
     },
   }

@@ -1,0 +1,31 @@
+/** Runs a test with a mechanism switched off, to see whether it notices. */
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Mutation } from './mutations.ts'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const PRELOAD = new URL('./preload.ts', import.meta.url).href
+
+export interface Noticed {
+  /** The test failed, and said what it should. */
+  readonly noticed: boolean
+  readonly output: string
+}
+
+/** The mutation is in force in the test's process and in those that it starts. */
+export async function notices({ name, caughtBy, saying }: Mutation): Promise<Noticed> {
+  const environment: NodeJS.ProcessEnv = { ...process.env, MILLRACE_TEST_MUTATION: name }
+  delete environment['NODE_TEST_CONTEXT'] // or the runner takes itself for a part of this one
+  const child = spawn(process.execPath, ['--import', PRELOAD, '--test', '--test-reporter=spec', caughtBy], {
+    cwd: ROOT,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text: Buffer) => {
+      output += text
+    })
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { noticed: code !== 0 && saying.test(output), output }
+}
