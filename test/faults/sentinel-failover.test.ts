@@ -5,7 +5,9 @@ import { waitUntil } from '#test/wait-until.ts'
 import { ownSentinelSet } from '../servers/sentinel.ts'
 import { startCluster } from './harness/cluster.ts'
 
-test('what a replica had to confirm before it was acknowledged survives the primary', async (t) => {
+test('what a replica had to confirm before it was acknowledged survives the primary', {
+  timeout: 60_000,
+}, async (t) => {
   const redis = await ownSentinelSet(t)
   const settings = { MILLRACE_REDIS_URL: redis.url, MILLRACE_STREAMS_WAIT_REPLICAS: '1' }
   const { record, services, sendHttp, sendSocket, assertKept } = await startCluster(t, { settings })
@@ -22,7 +24,9 @@ test('what a replica had to confirm before it was acknowledged survives the prim
   assert.ok((services[0]?.lines('warn').length ?? 0) < 60, services[0]?.lines('warn').slice(0, 5).join('\n'))
 })
 
-test('after a failover to a replica that lagged, what was persisted is whole, the rest is missed aloud', async (t) => {
+test('after a failover to a replica that lagged, what was persisted is whole, the rest is missed aloud', {
+  timeout: 60_000,
+}, async (t) => {
   const redis = await ownSentinelSet(t)
   const { record, apis, services, sendHttp, query, assertKept } = await startCluster(t, {
     settings: { MILLRACE_REDIS_URL: redis.url },

@@ -66,6 +66,14 @@ export const MUTATIONS: readonly Mutation[] = [
     saying: /waited .* for another to go on while it sleeps/,
   },
   {
+    name: 'no-look-behind',
+    what: 'what a stale owner was given last is left to it',
+    file: 'src/consumer/group-consumer.ts',
+    edits: [{ find: '        lookBehind()\n', replace: '' }],
+    caughtBy: 'test/consumer/group-consumer.test.ts',
+    saying: /waited .* for the stolen entry to be applied/,
+  },
+  {
     name: 'no-dedup',
     what: 'ids seen before are appended again',
     file: 'src/bus/scripts.ts',

@@ -64,7 +64,7 @@ export async function assertKept(
 async function readLog(client: pg.Client): Promise<Row[]> {
   const { rows } = await client.query<Row>(
     `select id, event, resource_id, partition, payload::text as payload from event
-     order by partition, entry_ms, entry_seq, entry_index`,
+     order by entry_ms, entry_seq, partition, entry_index`,
   )
   return rows
 }
