@@ -23,9 +23,11 @@ test('an owner that is frozen inside a transaction does not hold up who follows 
   const holder = new pg.Client({ connectionString: postgres.url })
   await holder.connect()
   try {
-    await holder.query('begin; lock table event in exclusive mode')
-    const waiting = `select pid from pg_locks where relation = 'event'::regclass and not granted`
-    await waitUntil(async () => (await query(waiting)).length > 0, { what: 'a transaction under way' })
+    await holder.query('begin; lock table checkpoint in exclusive mode')
+    const waiting = `select pid from pg_locks where relation = 'checkpoint'::regclass and not granted`
+    await waitUntil(async () => (await query(waiting)).length > 0, {
+      what: 'a transaction that has written its rows and is about to move its checkpoints',
+    })
     frozen.pause()
   } finally {
     await holder.query('commit')

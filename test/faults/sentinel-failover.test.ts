@@ -27,7 +27,7 @@ test('what a replica had to confirm before it was acknowledged survives the prim
 test('after a failover to a replica that lagged, what was persisted is whole, the rest is missed aloud', {
   timeout: 60_000,
 }, async (t) => {
-  const redis = await ownSentinelSet(t)
+  const redis = await ownSentinelSet(t, { candidates: 1 })
   const { record, apis, services, sendHttp, query, assertKept } = await startCluster(t, {
     settings: { MILLRACE_REDIS_URL: redis.url },
   })

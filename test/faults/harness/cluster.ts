@@ -47,10 +47,16 @@ export async function startCluster(t: TestContext, options: ClusterOptions = {})
   t.diagnostic(`MILLRACE_TEST_SEED=${random.seed}`)
   const home = mkdtempSync(join(tmpdir(), 'millrace-test-fault-'))
   const all: ServerProcess[] = []
+  const producers: RunningProducer[] = []
+  const watched = (producer: RunningProducer) => {
+    producers.push(producer)
+    return producer
+  }
   let client: Redis | null = null
   // Before the servers register theirs: `t.after` runs in order, and whoever uses a server has to end first.
   t.after(async () => {
     client?.disconnect()
+    for (const producer of producers) void producer.stop(0) // of a test that failed before it did so
     if ((t as { passed?: boolean }).passed === false) for (const each of all) process.stdout.write(tailOf(each))
     await Promise.all(all.map((each) => each.kill9()))
     rmSync(home, { recursive: true, force: true })
@@ -98,8 +104,8 @@ export async function startCluster(t: TestContext, options: ClusterOptions = {})
     record,
     redisClient: client,
     addServices,
-    sendHttp: (more = {}) => sendOverHttp({ record, urls, ...more }),
-    sendSocket: () => sendOverSocket({ record, urls }),
+    sendHttp: (more = {}) => watched(sendOverHttp({ record, urls, ...more })),
+    sendSocket: () => watched(sendOverSocket({ record, urls })),
     query: (statement, values) => query(postgres.url, statement, values),
     async assertKept(how) {
       const findings = await assertKept(postgres.url, record, how)

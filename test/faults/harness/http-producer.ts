@@ -19,7 +19,7 @@ export interface HttpProducerOptions {
 
 export interface RunningProducer {
   /** Sends no new batch, and resolves when those under way are acknowledged, or have not been for long: nobody promised them. */
-  stop(): Promise<void>
+  stop(withinMs?: number): Promise<void>
 }
 
 const RESOURCES = 5
@@ -76,9 +76,9 @@ export function sendOverHttp(options: HttpProducerOptions): RunningProducer {
   }
 
   return {
-    async stop() {
+    async stop(withinMs = GIVE_UP_MS) {
       stopping.abort()
-      giveUpAt = performance.now() + GIVE_UP_MS
+      giveUpAt = performance.now() + withinMs
       await Promise.all(lanes)
     },
   }

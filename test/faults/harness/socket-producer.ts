@@ -76,9 +76,9 @@ export function sendOverSocket(options: SocketProducerOptions): RunningProducer 
   }
 
   return {
-    async stop() {
+    async stop(withinMs = GIVE_UP_MS) {
       stopping = true
-      giveUpAt = performance.now() + GIVE_UP_MS
+      giveUpAt = performance.now() + withinMs
       await running
     },
   }
