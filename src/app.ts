@@ -11,13 +11,14 @@ import { streams } from './api/streams.ts'
 import { type Bus, createBus, parseEntry } from './bus/index.ts'
 import { createTail, type Tail } from './bus/tail.ts'
 import type { Settings } from './config.ts'
+import { createRepartition } from './consumer/repartition.ts'
 import { startEmbedded } from './embedded/index.ts'
-import { PartitionCountMismatch, SchemaOutdated, ServersUnset } from './errors.ts'
+import { SchemaOutdated, ServersUnset } from './errors.ts'
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startServices } from './services/index.ts'
-import { countMissingEvents } from './store/event-presence.ts'
-import { fixSetting } from './store/fixed-setting.ts'
+import { missingEvents } from './store/event-presence.ts'
+import { readLayout, rememberLayout } from './store/layout.ts'
 import { migrate, migrationStatus } from './store/migrate.ts'
 import { createStore, type Store } from './store/pool.ts'
 
@@ -64,9 +65,8 @@ async function start(
   const metrics = createMetrics()
   const store = await openStore(settings, servers.databaseUrl, log)
   onStop(() => store.close())
-  const bus = await openBus(settings, servers.redisUrl, log, metrics)
+  const bus = await openBus(settings, servers.redisUrl, log, metrics, store)
   onStop(() => bus.close())
-  await checkPartitions(store, settings)
 
   if (withServices) {
     const services = startServices({ settings, log, metrics, bus, pool: store.hot, nowMs: Date.now })
@@ -88,14 +88,21 @@ async function start(
     limits: settings.events,
     metrics,
     nowMs: Date.now,
-    countMissing: (events) => countMissingEvents(store.hot, events),
+    missing: (events) => missingEvents(store.hot, events),
+    idsMayHaveMoved: () => Date.now() - bus.layout.current.changedMs < settings.streams.dedupWindowMs,
   })
   const live = settings.services.eventStream.enabled ? { tail: openTail(bus, log, metrics, onStop), store } : undefined
   const resources = [
     (app: Api) => eventIngest(app, { ingest, maxBatchEvents: settings.ingest.maxBatchEvents, nowMs: Date.now }),
     (app: Api) => deadLetters(app, { store, ingest, log, nowMs: Date.now }),
     (app: Api) => losses(app, { store }),
-    (app: Api) => streams(app, { store, inspector: bus.inspector, partitions: bus.partitions, log }),
+    (app: Api) =>
+      streams(app, {
+        store,
+        inspector: bus.inspector,
+        repartition: createRepartition(bus, store.hot, settings.redis.prefix),
+        log,
+      }),
     (app: Api) => eventQueries(app, { store, publicUrl: settings.server.publicUrl, nowMs: Date.now }),
   ]
   const api = await createApi({
@@ -148,25 +155,28 @@ async function openStore({ database }: Settings, url: string, log: Log): Promise
   })
 }
 
-function openBus({ redis, streams, ingest }: Settings, url: string, log: Log, metrics: Metrics): Promise<Bus> {
-  return createBus({ ...ingest, ...streams, ...redis, url, log, metrics })
+async function openBus(settings: Settings, url: string, log: Log, metrics: Metrics, store: Store): Promise<Bus> {
+  const { redis, streams, ingest } = settings
+  const knownLayout = await readLayout(store.hot, redis.prefix)
+  const bus = await createBus({ ...ingest, ...streams, ...redis, url, knownLayout, log, metrics })
+  await rememberLayout(store.hot, redis.prefix, bus.layout.current)
+  return bus
 }
 
 /** Its reads block for a second, so its answers may take longer than others'. */
 const TAIL_TIMEOUT_MS = 5_000
 
+/** A tail has a number of partitions; when that changes there is a new one, and who followed the old one is told. */
 function openTail(bus: Bus, log: Log, metrics: Metrics, onStop: (end: () => Promise<void>) => void): Tail {
-  const { keys, partitions } = bus
   const connect = () => bus.connection('tail', TAIL_TIMEOUT_MS)
-  const tail = createTail({ connect, keys, partitions, parseEntry, log, metrics })
+  const open = () => createTail({ connect, keys: bus.keys, partitions: bus.partitions, parseEntry, log, metrics })
+  let tail = open()
+  bus.layout.onChange(() => {
+    void tail.close()
+    tail = open()
+  })
   onStop(() => tail.close())
-  return tail
-}
-
-/** Redis remembers the number too; but Redis can lose everything. */
-async function checkPartitions(store: Store, { streams, redis }: Settings): Promise<void> {
-  const stored = Number(await fixSetting(store.hot, `partitions of ${redis.prefix}`, String(streams.partitions)))
-  if (stored !== streams.partitions) throw new PartitionCountMismatch({ stored, configured: streams.partitions })
+  return { subscribe: (listener) => tail.subscribe(listener), close: () => tail.close() }
 }
 
 async function serveStatus(

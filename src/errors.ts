@@ -209,3 +209,12 @@ export class GroupNeeded extends AppError {
     this.facts = facts
   }
 }
+
+/** The number of partitions was not changed. Remedy: let the groups catch up, or wait for the other change, and try again. */
+export class RepartitionFailed extends AppError {
+  readonly code = 'REPARTITION_FAILED'
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`The number of partitions was not changed: ${reason}.`, options)
+  }
+}

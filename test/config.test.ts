@@ -38,7 +38,7 @@ test('without any variable every setting has its default, in the units of code',
     migrationTimeoutMs: 0,
   })
   assert.deepEqual(settings.streams, {
-    partitions: 8,
+    partitions: null,
     dedupWindowMs: 300_000,
     dedupMaxIds: 2_000_000,
     waitReplicas: 0,

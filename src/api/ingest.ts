@@ -1,6 +1,7 @@
 /** The door: checks what comes in, lets in what the streams can hold, and answers when it is as durable as was asked. */
 import type { Producer } from '#src/bus/index.ts'
 import { type EventBatch, parseEventFrames } from '#src/events/batch.ts'
+import type { EncodedEvent } from '#src/events/encode.ts'
 import type { Limits, Verdict } from '#src/events/event.ts'
 import { StoreUnavailable } from '../errors.ts'
 import type { Door, Metrics } from '../metrics.ts'
@@ -14,8 +15,10 @@ export interface IngestNeeds {
   readonly limits: Limits
   readonly metrics: Metrics
   readonly nowMs: () => number
-  /** How many of these events (id and day it occurred on) are not in the log. */
-  readonly countMissing: (events: readonly { id: string; occurredMs: number }[]) => Promise<number>
+  /** Ids of those events that are not in the log. */
+  readonly missing: (events: readonly EncodedEvent[]) => Promise<ReadonlySet<string>>
+  /** The number of partitions changed a short while ago. */
+  readonly idsMayHaveMoved: () => boolean
 }
 
 export interface Ingest extends SocketIngest {
@@ -40,16 +43,31 @@ export function createIngest(needs: IngestNeeds): Ingest {
   async function take(batch: EventBatch, door: Door, ack: Ack): Promise<readonly Verdict[]> {
     if (batch.events.length > 0) {
       await producer.pressure.admit()
-      const { duplicates, entries } = await producer.append(batch.events)
-      for (const index of duplicates) {
-        const at = batch.indices[index] as number
-        batch.verdicts[at] = { id: batch.verdicts[at]?.id ?? null, status: 'duplicate' }
-      }
+      const { events, indices } = await withoutLogged(batch)
+      const { duplicates, entries } = await producer.append(events)
+      for (const index of duplicates) markDuplicate(batch, indices[index] as number)
       // A duplicate's entry is not known here, so the log itself is asked whether it holds them.
-      if (ack === 'persisted') await confirm(batch, duplicates.size === 0 ? entries : null)
+      const known = duplicates.size === 0 && events.length === batch.events.length
+      if (ack === 'persisted') await confirm(batch, known ? entries : null)
     }
     count(batch.verdicts, door)
     return batch.verdicts
+  }
+
+  /**
+   * For one dedup window after the number of partitions changed, an id may have been seen in another partition. All that
+   * came before the change is in the log, so the log is asked.
+   */
+  async function withoutLogged(batch: EventBatch): Promise<Pick<EventBatch, 'events' | 'indices'>> {
+    if (!needs.idsMayHaveMoved()) return batch
+    const missing = await needs.missing(batch.events)
+    const kept = batch.events.flatMap(({ id }, i) => (missing.has(id) ? [i] : []))
+    for (const [i, { id }] of batch.events.entries())
+      if (!missing.has(id)) markDuplicate(batch, batch.indices[i] as number)
+    return {
+      events: kept.map((i) => batch.events[i] as EncodedEvent),
+      indices: kept.map((i) => batch.indices[i] as number),
+    }
   }
 
   function count(verdicts: readonly Verdict[], door: Door): void {
@@ -62,10 +80,9 @@ export function createIngest(needs: IngestNeeds): Ingest {
 
   async function confirm(batch: EventBatch, entries: Parameters<Producer['commits']['wait']>[0] | null): Promise<void> {
     if (entries !== null && (await producer.commits.wait(entries, CONFIRM_WITHIN_MS))) return
-    const events = batch.events.map(({ id, occurredMs }) => ({ id, occurredMs }))
     const until = nowMs() + (entries === null ? CONFIRM_WITHIN_MS : 0)
     for (;;) {
-      if ((await needs.countMissing(events)) === 0) return
+      if ((await needs.missing(batch.events)).size === 0) return
       if (nowMs() >= until)
         throw new StoreUnavailable(
           'The events are in Redis, but Postgres has not confirmed them yet; sending them again does no harm.',
@@ -85,4 +102,8 @@ export function createIngest(needs: IngestNeeds): Ingest {
       metrics.deadLetters.inc({ group: 'ingest' }, bodies.length)
     },
   }
+}
+
+function markDuplicate({ verdicts }: EventBatch, at: number): void {
+  verdicts[at] = { id: verdicts[at]?.id ?? null, status: 'duplicate' }
 }

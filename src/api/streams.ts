@@ -1,6 +1,8 @@
 /** `/millrace/streams`: the streams, how far each group is, and who keeps them from being trimmed. */
+
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { type EntryId, formatEntryId, type GroupView, type Inspector, PERSISTER } from '#src/bus/index.ts'
+import type { Repartition } from '#src/consumer/repartition.ts'
 import type { Log } from '#src/log.ts'
 import { deleteCheckpoints, readAllCheckpoints } from '#src/store/checkpoint.ts'
 import type { Store } from '#src/store/pool.ts'
@@ -53,10 +55,17 @@ const Streams = Type.Object({
 })
 const Forgotten = Type.Object({ group: Type.String(), partitions: Type.Integer(), checkpoints: Type.Integer() })
 
+const Repartitioned = Type.Object({
+  from: Type.Integer(),
+  to: Type.Integer(),
+  epoch: Type.Integer(),
+  heldMs: Type.Integer({ description: 'For how long nothing could be appended.' }),
+})
+
 export interface StreamsNeeds {
   readonly store: Store
   readonly inspector: Inspector
-  readonly partitions: number
+  readonly repartition: Repartition
   readonly log: Log
 }
 
@@ -65,6 +74,34 @@ export const streams: Route<StreamsNeeds> = (app, needs) => {
     '/millrace/streams',
     { schema: { tags: ['streams'], summary: 'Every partition and group', response: { 200: Streams } } },
     async () => look(needs),
+  )
+
+  app.post(
+    '/millrace/streams/repartition',
+    {
+      schema: {
+        tags: ['streams'],
+        summary: 'Change the number of partitions while everything runs',
+        body: Type.Object(
+          {
+            to: Type.Integer({ minimum: 1, maximum: 1_024 }),
+            withinMs: Type.Integer({
+              minimum: 100,
+              maximum: 600_000,
+              default: 30_000,
+              description: 'How long the groups may take to apply what is in the streams; appends wait meanwhile.',
+            }),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: Repartitioned },
+      },
+    },
+    async ({ body: { to, withinMs } }) => {
+      const done = await needs.repartition(to, withinMs)
+      needs.log.info(done, 'the number of partitions was changed')
+      return done
+    },
   )
 
   app.delete(
@@ -84,10 +121,10 @@ export const streams: Route<StreamsNeeds> = (app, needs) => {
   )
 }
 
-async function look({ store, inspector, partitions }: StreamsNeeds): Promise<Static<typeof Streams>> {
+async function look({ store, inspector }: StreamsNeeds): Promise<Static<typeof Streams>> {
   const { checkpoints, note } = await checkpointsOf(store)
   const views = await Promise.all(
-    Array.from({ length: partitions }, (_, i) => inspector.look(i, checkpoints.get(i) ?? new Map())),
+    Array.from({ length: inspector.partitions }, (_, i) => inspector.look(i, checkpoints.get(i) ?? new Map())),
   )
   const names = [...new Set(views.flatMap(({ groups }) => groups.map(({ name }) => name)))].sort()
   const members = await Promise.all(names.map((name) => inspector.members(name)))

@@ -1,6 +1,7 @@
 import type { EncodedEvent } from '#src/events/encode.ts'
 import { instantOfMs } from '#src/events/instant.ts'
 import type { Metrics } from '#src/metrics.ts'
+import { awaitLayout, Moved } from './await-layout.ts'
 import type { Ring } from './bell.ts'
 import {
   type AppendedEntry,
@@ -13,11 +14,12 @@ import {
 import { asBusError, type Client } from './connection.ts'
 import type { Confirm } from './durability.ts'
 import type { Keys } from './keys.ts'
+import type { Layout, Partitioning } from './partitioning.ts'
 import { runScript } from './scripts.ts'
 
 /** What the appender needs beside its connection. */
 export interface AppenderOptions {
-  readonly partitions: number
+  readonly layout: Layout
   readonly dedupWindowMs: number
   /** Most ids remembered, over all partitions. */
   readonly dedupMaxIds: number
@@ -67,9 +69,11 @@ interface Lane {
  * So one caller pays one round trip, and many share a few. The queue is bounded by what the door lets in.
  */
 export function createAppender(redis: Client, keys: Keys, options: AppenderOptions): Appender {
-  const lanes: Lane[] = Array.from({ length: options.partitions }, () => ({ queue: [], inFlight: false }))
-  const { ring = null, confirm = null } = options
-  const maxSeen = Math.max(1_000, Math.floor(options.dedupMaxIds / options.partitions / 2))
+  const { layout, ring = null, confirm = null } = options
+  // What partitions are chosen by; the layout may be newer for a moment, and then Redis turns the append back.
+  let laid = layout.current
+  let lanes = lanesFor(laid)
+  let moving: Promise<void> | null = null
 
   function append(events: readonly EncodedEvent[]): Promise<AppendResult> {
     if (events.length === 0) return Promise.resolve({ duplicates: new Set(), entries: [] })
@@ -84,7 +88,7 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
       }
       const touched = new Set<number>()
       events.forEach((event, index) => {
-        const partition = event.keyHash % options.partitions
+        const partition = event.keyHash % lanes.length
         lanes[partition]?.queue.push({ ticket, index, event })
         touched.add(partition)
       })
@@ -94,24 +98,39 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
 
   async function drain(partition: number): Promise<void> {
     const lane = lanes[partition] as Lane
-    if (lane.inFlight) return
+    if (lane.inFlight || moving !== null) return
     lane.inFlight = true
-    while (lane.queue.length > 0) {
+    while (lane.queue.length > 0 && moving === null) {
       const batch = takeBatch(lane.queue)
       try {
-        settle(
-          batch,
-          partition,
-          await send(
-            partition,
-            batch.map(({ event }) => event),
-          ),
-        )
+        const events = batch.map(({ event }) => event)
+        settle(batch, partition, await send(partition, laid, events))
       } catch (error) {
-        settleFailed(batch, asBusError(error))
+        if (error instanceof Moved) {
+          lane.queue.unshift(...batch)
+          moving ??= move()
+        } else settleFailed([...batch, ...takeRest(batch, lane.queue)], asBusError(error))
       }
     }
     lane.inFlight = false
+  }
+
+  /** Waits for the new number of partitions and spreads what waits over them; the order within a key stays. */
+  async function move(): Promise<void> {
+    let failure: unknown = null
+    try {
+      await awaitLayout(redis, keys, layout)
+    } catch (error) {
+      failure = error
+    }
+    while (lanes.some(({ inFlight }) => inFlight)) await new Promise((resolve) => setTimeout(resolve, 1))
+    const waiting = lanes.flatMap(({ queue }) => queue)
+    laid = layout.current
+    lanes = lanesFor(laid)
+    moving = null
+    if (failure !== null) return settleFailed(waiting, asBusError(failure))
+    for (const item of waiting) lanes[item.event.keyHash % lanes.length]?.queue.push(item)
+    for (const partition of lanes.keys()) void drain(partition)
   }
 
   async function appendExpecting(
@@ -120,34 +139,42 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
   ): Promise<AppendResult | VersionConflict> {
     const [first] = events
     if (first === undefined) return { duplicates: new Set(), entries: [] }
-    const partition = first.keyHash % options.partitions
-    if (events.some((event) => event.keyHash % options.partitions !== partition))
+    if (events.some(({ keyHash }) => keyHash !== first.keyHash))
       throw new RangeError('events that expect a version must have one ordering key')
-    try {
-      const reply = await send(partition, events, version)
-      if ('actual' in reply) return reply
-      return { duplicates: new Set(reply.duplicates), entries: [entryOf(partition, reply)] }
-    } catch (error) {
-      throw asBusError(error)
+    for (;;) {
+      const now = layout.current
+      const partition = first.keyHash % now.partitions
+      try {
+        const reply = await send(partition, now, events, version)
+        if ('actual' in reply) return reply
+        return { duplicates: new Set(reply.duplicates), entries: [entryOf(partition, reply)] }
+      } catch (error) {
+        if (!(error instanceof Moved)) throw asBusError(error)
+        await awaitLayout(redis, keys, layout)
+      }
     }
   }
 
-  async function send(partition: number, events: readonly EncodedEvent[]): Promise<Reply>
+  async function send(partition: number, chosenBy: Partitioning, events: readonly EncodedEvent[]): Promise<Reply>
   async function send(
     partition: number,
+    chosenBy: Partitioning,
     events: readonly EncodedEvent[],
     version: ExpectedVersion,
   ): Promise<Reply | VersionConflict>
   async function send(
     partition: number,
+    chosenBy: Partitioning,
     events: readonly EncodedEvent[],
     version?: ExpectedVersion,
   ): Promise<Reply | VersionConflict> {
     const { ids, lengths, records, days } = pack(events)
     const names = [keys.stream(partition), keys.state(partition), keys.seen(partition, 'a'), keys.seen(partition, 'b')]
-    const { dedupWindowMs, durableGroup, metrics } = options
+    const { dedupWindowMs, dedupMaxIds, durableGroup, metrics } = options
+    const { partitions, epoch } = chosenBy
+    const maxSeen = Math.max(1_000, Math.floor(dedupMaxIds / partitions / 2))
     const received = instantOfMs(options.nowMs()).iso
-    const args = [ids, lengths, records, 'events', received, days, dedupWindowMs, maxSeen, durableGroup]
+    const args = [ids, lengths, records, 'events', received, days, dedupWindowMs, maxSeen, durableGroup, epoch]
     if (version !== undefined) {
       names.push(keys.version(partition, version.aggregate))
       args.push(version.expected, VERSION_TTL_MS)
@@ -156,8 +183,10 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
     const done = metrics.appendSeconds.startTimer()
     const reply = (await runScript(redis, 'append', names, args)) as
       | ['conflict', number]
+      | ['moved', number]
       | ['ok', string, number, number, number[]]
     done()
+    if (reply[0] === 'moved') throw new Moved()
     if (reply[0] === 'conflict') return { actual: reply[1] }
     const [, entry, backlog, total, duplicates] = reply
     options.onBacklog(partition, total, backlog)
@@ -167,6 +196,10 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
   }
 
   return { append, appendExpecting }
+}
+
+function lanesFor({ partitions }: Partitioning): Lane[] {
+  return Array.from({ length: partitions }, () => ({ queue: [], inFlight: false }))
 }
 
 /** The arguments that the script wants of events: ids and lengths packed, records one after another, days in a list. */
@@ -198,6 +231,17 @@ function takeBatch(queue: Waiting[]): Waiting[] {
     count++
   }
   return queue.splice(0, count)
+}
+
+/**
+ * Takes what a failed batch's calls still have in the queue: they are made again as a whole, so if their later events
+ * went in now, the earlier ones would come behind them.
+ */
+function takeRest(batch: readonly Waiting[], queue: Waiting[]): Waiting[] {
+  const calls = new Set(batch.map(({ ticket }) => ticket))
+  const rest = queue.filter(({ ticket }) => calls.has(ticket))
+  if (rest.length > 0) queue.splice(0, queue.length, ...queue.filter(({ ticket }) => !calls.has(ticket)))
+  return rest
 }
 
 function settle(batch: readonly Waiting[], partition: number, reply: Reply): void {

@@ -23,6 +23,7 @@ const LONGEST_WAIT_MS = 1_000
 const COMMAND_TIMEOUT_MS = 10_000
 const CONNECT_TIMEOUT_MS = 5_000
 const SENTINEL_TIMEOUT_MS = 2_000
+const AGAIN_MS = 200
 /** How soon a slot that moved is noticed when no answer says so, because the node that had it says nothing at all. */
 const REFRESH_MS = 3_000
 
@@ -112,6 +113,24 @@ export class Cluster extends IoredisCluster {
   }
 }
 
+/**
+ * A connection to the primary that Sentinel names. ioredis gives up for good when the news of a failover comes while it is
+ * connecting (its connector then fails with `Connection is closed.`, and it asks no retry strategy); this one begins again.
+ */
+class SentinelRedis extends Redis {
+  #closed = false
+
+  constructor(options: RedisOptions) {
+    super(options)
+    this.on('end', () => setTimeout(() => this.#closed || this.connect().catch(() => {}), AGAIN_MS))
+  }
+
+  override disconnect(reconnect = false): void {
+    this.#closed ||= !reconnect
+    super.disconnect(reconnect)
+  }
+}
+
 const hosts = new WeakMap<Client, string>()
 
 function open(target: RedisTarget, options: RedisOptions, tls: ConnectionOptions, ownTls?: ConnectionOptions): Client {
@@ -124,7 +143,7 @@ function open(target: RedisTarget, options: RedisOptions, tls: ConnectionOptions
     ...(target.password !== '' && { password: target.password }),
   }
   if (target.kind === 'sentinel')
-    return new Redis({
+    return new SentinelRedis({
       ...alone,
       ...login,
       sentinels: [...target.hosts],

@@ -1,5 +1,6 @@
+import { BusUnavailable } from '#src/errors.ts'
 import { type Entry, type EntryId, formatEntryId, idBefore, parseEntryId } from './bus.ts'
-import { asBusError, type Client } from './connection.ts'
+import { asBusError, type Client, Cluster } from './connection.ts'
 import { parseOrReject } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { createReadStreams, type Found, type StreamsRead } from './read-streams.ts'
@@ -45,7 +46,10 @@ export interface BusLoss {
   readonly detail: string
 }
 
-/** Reads partitions for one consumer group. Every method throws BusUnavailable when Redis does not answer. */
+/**
+ * Reads partitions for one consumer group. Every method throws BusUnavailable when Redis does not answer; reads do so once
+ * after each loss of the connection too, so that `ensure` is called before anything is read from what may be another server.
+ */
 export interface GroupReader {
   /**
    * To be called before a partition is read, and after every failure: makes the group where it or the stream is missing,
@@ -66,6 +70,8 @@ const MOST_COUNT = 512
 /** @param redis a client of its own, since reading blocks it */
 export function createGroupReader(redis: Client, keys: Keys, group: string): GroupReader {
   const readStreams = createReadStreams(redis, keys)
+  let cut = false // since the last read: whoever answers now may be another server, with less in it
+  redis.once('ready', () => redis.on(redis instanceof Cluster ? '-node' : 'close', () => (cut = true)))
   let entryBytes = START_ENTRY_BYTES // a running mean, to bound a reply by bytes: Redis bounds it by entries alone
 
   async function ensure(partition: number, at: EntryId, eventCount = 0): Promise<Ensured> {
@@ -83,6 +89,12 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
   }
 
   async function read(streams: StreamsRead): Promise<Found> {
+    if (cut) {
+      cut = false
+      throw new BusUnavailable(
+        'The connection to Redis was made anew: it has to be looked at whether anything is lost.',
+      )
+    }
     try {
       return await readStreams(streams)
     } catch (error) {

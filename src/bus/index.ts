@@ -14,10 +14,12 @@ import { createConfirm, type Durability } from './durability.ts'
 import { createGroupReader, type GroupReader } from './group-reader.ts'
 import { createInspector, type Inspector } from './inspect.ts'
 import { createKeys, type Keys } from './keys.ts'
-import { checkRedis } from './layout.ts'
 import { createLeases, type Leases } from './leases.ts'
+import { type Layout, openLayout } from './partitioning.ts'
 import { createPressure, type Pressure } from './pressure.ts'
+import { checkRedis } from './redis-check.ts'
 import { appendRejections, type Rejection } from './rejections.ts'
+import { type Repartitioned, type RepartitionOptions, repartition } from './repartition.ts'
 import { type Trimmed, trimPartition } from './trim.ts'
 
 export * from './bus.ts'
@@ -28,9 +30,15 @@ export type { BusLoss, GroupReader } from './group-reader.ts'
 export type { Forgotten, GroupView, Inspector, PartitionView } from './inspect.ts'
 export type { Keys } from './keys.ts'
 export type { Leases } from './leases.ts'
+export type { Layout, Partitioning } from './partitioning.ts'
 export type { Pressure } from './pressure.ts'
 export { decodeRejection, type Rejection } from './rejections.ts'
+export type { Repartitioned, RepartitionOptions } from './repartition.ts'
 export type { Trimmed } from './trim.ts'
+
+/** Partitions of a new installation. */
+const STANDARD_PARTITIONS = 8
+const LAYOUT_EVERY_MS = 1_000
 
 /** The group that writes the log; what is durable is what it has committed. */
 export const PERSISTER = 'persister'
@@ -38,7 +46,10 @@ export const PERSISTER = 'persister'
 export interface BusOptions extends BusAddress, Partial<Durability> {
   /** All keys begin with it, in braces. */
   readonly prefix: string
-  readonly partitions: number
+  /** Number of partitions asked for; null takes what is there, or 8 at the first start. */
+  readonly partitions: number | null
+  /** What Postgres remembers of the layout, since Redis can lose everything. */
+  readonly knownLayout?: { readonly partitions: number; readonly epoch: number } | null
   readonly allowEviction: boolean
   readonly dedupWindowMs: number
   readonly dedupMaxIds: number
@@ -62,7 +73,9 @@ export interface Producer extends Appender {
 }
 
 export interface Bus {
+  /** As last looked at; it changes when somebody changes it. */
   readonly partitions: number
+  readonly layout: Layout
   readonly keys: Keys
   /** Opens the producer's side; once in a process. */
   producer(): Producer
@@ -72,6 +85,8 @@ export interface Bus {
   announce(group: string, commits: readonly Commit[]): Promise<void>
   /** Removes up to `limit` entries that all groups have acknowledged and that are older than `graceMs`. */
   trim(partition: number, graceMs: number, limit: number): Promise<Trimmed>
+  /** Changes the number of partitions while everything runs; see `repartition.ts`. */
+  repartition(options: Omit<RepartitionOptions, 'groups'>): Promise<Repartitioned>
   /** Looks at streams and groups. */
   readonly inspector: Inspector
   /** One more connection, for a reader that blocks; closed with the bus. */
@@ -86,7 +101,7 @@ export interface Bus {
  * @throws BusUnavailable | EvictionPolicyUnsafe | DurabilityUnsupported | PartitionCountMismatch
  */
 export async function createBus(options: BusOptions): Promise<Bus> {
-  const { log, partitions, nowMs = Date.now, connectWithinMs = 30_000 } = options
+  const { log, nowMs = Date.now, connectWithinMs = 30_000 } = options
   const { waitReplicas = 0, waitFsync = 'none' } = options
   const durability: Durability = { waitReplicas, waitFsync }
   const keys = createKeys(options.prefix)
@@ -101,9 +116,11 @@ export async function createBus(options: BusOptions): Promise<Bus> {
   }
   const redis = connection('bus')
   let appending = redis
+  let layout: Layout
   try {
     await ready(redis, connectWithinMs)
-    await checkRedis(redis, keys, { partitions, allowEviction: options.allowEviction, log, ...durability })
+    await checkRedis(redis, { allowEviction: options.allowEviction, log, ...durability })
+    layout = await openLayout(redis, keys, options.knownLayout ?? null, options.partitions, STANDARD_PARTITIONS)
     // Waiting for durability blocks a connection, and leases must not wait.
     if (createConfirm(redis, keys, durability) !== null) {
       appending = connection('append')
@@ -116,33 +133,41 @@ export async function createBus(options: BusOptions): Promise<Bus> {
 
   const closing: (() => void)[] = [close]
   function producer(): Producer {
-    const pressure = createPressure(redis, keys, { ...options, group: PERSISTER })
+    const pressure = createPressure(redis, keys, { ...options, layout, group: PERSISTER })
     const watching = connection('commits')
     const commits = watchCommits(watching, keys, PERSISTER, log, pressure.committed)
     closing.unshift(() => pressure.close())
+    const looking = setInterval(() => layout.refresh().catch(() => {}), LAYOUT_EVERY_MS) // an append would tell, too
+    looking.unref()
+    closing.unshift(() => clearInterval(looking))
     const after = { ring: createRing(redis, keys), confirm: createConfirm(appending, keys, durability) }
     const appender = createAppender(appending, keys, {
       ...options,
       ...after,
+      layout,
       durableGroup: PERSISTER,
       nowMs,
       onBacklog: pressure.appended,
     })
     let turn = 0
     const reject = (rejections: readonly Rejection[]) =>
-      appendRejections(appending, keys, turn++ % partitions, PERSISTER, nowMs(), rejections, after)
+      appendRejections(appending, keys, layout, turn++, PERSISTER, nowMs(), rejections, after)
     return { ...appender, reject, pressure, commits }
   }
 
   return {
-    partitions,
+    get partitions() {
+      return layout.current.partitions
+    },
+    layout,
     keys,
     producer,
     reader: (group) => createGroupReader(connection(`read-${group}`), keys, group),
     leases: (group, member, ttlMs) => createLeases(redis, keys, group, member, ttlMs),
     announce: (group, commits) => announceCommits(redis, keys, group, commits),
     trim: (partition, graceMs, limit) => trimPartition(redis, keys, partition, [PERSISTER], graceMs, limit),
-    inspector: createInspector(redis, keys, partitions, [PERSISTER]),
+    repartition: (options) => repartition(redis, keys, layout, { ...options, groups: [PERSISTER] }),
+    inspector: createInspector(redis, keys, () => layout.current.partitions, [PERSISTER]),
     connection,
     async ping() {
       try {

@@ -41,6 +41,8 @@ export type Forgotten = { readonly owner: string } | { readonly owner: null; rea
 
 /** Each call is about keys of one partition, so that it works in a cluster too. Each throws BusUnavailable. */
 export interface Inspector {
+  /** How many there are now. */
+  readonly partitions: number
   /** @param applied the positions that groups have applied, where that is known */
   look(partition: number, applied: ReadonlyMap<string, EntryId>): Promise<PartitionView>
   /** Entries and bytes of one stream; costs little. */
@@ -55,7 +57,12 @@ export interface Inspector {
 const SAMPLES = 8
 
 /** @param durable groups that hold everything until they were there once */
-export function createInspector(redis: Client, keys: Keys, partitions: number, durable: readonly string[]): Inspector {
+export function createInspector(
+  redis: Client,
+  keys: Keys,
+  partitions: () => number,
+  durable: readonly string[],
+): Inspector {
   async function look(partition: number, applied: ReadonlyMap<string, EntryId>): Promise<PartitionView> {
     const positions = [...applied].flatMap(([group, at]) => [group, formatEntryId(at)])
     const reply = await runScript(
@@ -78,7 +85,7 @@ export function createInspector(redis: Client, keys: Keys, partitions: number, d
 
   async function forget(group: string): Promise<Forgotten> {
     let removed = 0
-    for (let partition = 0; partition < partitions; partition++) {
+    for (let partition = 0; partition < partitions(); partition++) {
       const names = [keys.stream(partition), keys.state(partition), keys.lease(partition, group)]
       const [said, more] = (await runScript(redis, 'forget', names, [group])) as ['owned', string] | ['ok', number]
       if (said === 'owned') return { owner: more }
@@ -88,6 +95,9 @@ export function createInspector(redis: Client, keys: Keys, partitions: number, d
   }
 
   return {
+    get partitions() {
+      return partitions()
+    },
     look: (partition, applied) => withBusErrors(look(partition, applied)),
     measure: (partition) => withBusErrors(measure(redis, keys.stream(partition))),
     // Joining for no time at all: it drops those whose time is over and tells who is left.

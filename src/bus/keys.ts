@@ -16,8 +16,8 @@ export interface Keys {
   lease(partition: number, group: string): string
   /** Sorted set of a group's live processes, by the Redis time at which each expires. */
   members(group: string): string
-  /** String: the number of partitions, fixed at the first start. */
-  partitions(): string
+  /** Hash: the number of partitions and the epoch since which it holds; and who is changing it. */
+  layout(): string
   /** Channel: entries that a group has committed to Postgres. */
   committed(group: string): string
   /** Channel, in a cluster: partitions that have news. */
@@ -34,7 +34,7 @@ export function createKeys(prefix: string): Keys {
     version: (partition, aggregate) => of(partition, `version:${aggregate}`),
     lease: (partition, group) => of(partition, `lease:${group}`),
     members: (group) => `{${prefix}}:members:${group}`,
-    partitions: () => `{${prefix}}:partitions`,
+    layout: () => `{${prefix}}:layout`,
     committed: (group) => `{${prefix}}:committed:${group}`,
     appended: () => `{${prefix}}:appended`,
   }

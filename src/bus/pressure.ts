@@ -3,10 +3,11 @@ import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
 import { type Client, primariesOf } from './connection.ts'
 import type { Keys } from './keys.ts'
+import type { Layout } from './partitioning.ts'
 
 /** Bounds of what may wait in the streams. */
 export interface PressureOptions {
-  readonly partitions: number
+  readonly layout: Layout
   readonly group: string
   /** From so many events not yet applied, senders are held for a moment. */
   readonly holdBacklogEvents: number
@@ -43,10 +44,11 @@ const FULL_MEMORY = 0.95
 const RETRY_MS = { least: 1_000, most: 30_000, unknown: 5_000 }
 
 export function createPressure(redis: Client, keys: Keys, options: PressureOptions): Pressure {
-  const { metrics, partitions } = options
-  const total = new Array<number>(partitions).fill(0)
-  const done = new Array<number>(partitions).fill(0)
-  const answered = new Array<number>(partitions).fill(0) // events that this process was told are in
+  const { metrics, layout } = options
+  // By partition; a partition that is no more has nothing waiting when it goes.
+  const total: number[] = []
+  const done: number[] = []
+  const answered: number[] = [] // events that this process was told are in
   const held = new Set<() => void>()
   const drain = createRate()
   let backlog = 0
@@ -55,7 +57,7 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
 
   function recount(): void {
     backlog = 0
-    for (let i = 0; i < partitions; i++) backlog += Math.max(0, (total[i] ?? 0) - (done[i] ?? 0))
+    for (let i = 0; i < layout.current.partitions; i++) backlog += Math.max(0, (total[i] ?? 0) - (done[i] ?? 0))
     metrics.backlogEvents.set({ group: options.group }, backlog)
     if (backlog < options.holdBacklogEvents) for (const letGo of held) letGo()
   }
@@ -112,11 +114,13 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
   /** Looks for itself: announcements can be missed, and nobody appends while everybody is refused. */
   async function look(): Promise<void> {
     const before = [...answered]
-    const counts = await Promise.all(total.map((_, i) => redis.hmget(keys.state(i), 'count', `done:${options.group}`)))
+    const all = Array.from({ length: layout.current.partitions }, (_, i) => i)
+    const counts = await Promise.all(all.map((i) => redis.hmget(keys.state(i), 'count', `done:${options.group}`)))
     counts.forEach(([count, applied], i) => {
-      total[i] = Number(count ?? 0)
+      const has = Number(count ?? 0)
+      total[i] = has
       done[i] = Number(applied ?? 0)
-      if (total[i] < (before[i] ?? 0)) rolledBack(i, before[i] ?? 0, total[i])
+      if (has < (before[i] ?? 0)) rolledBack(i, before[i] ?? 0, has)
     })
     const infos = await Promise.all(primariesOf(redis).map((primary) => primary.info('memory')))
     memory = Math.max(0, ...infos.map(usedPart)) // of a cluster, the node with the least room

@@ -1,8 +1,10 @@
 import { instantOfMs } from '#src/events/instant.ts'
+import { awaitLayout } from './await-layout.ts'
 import type { Ring } from './bell.ts'
 import { asBusError, type Client } from './connection.ts'
 import type { Confirm } from './durability.ts'
 import type { Keys } from './keys.ts'
+import type { Layout } from './partitioning.ts'
 import { runScript } from './scripts.ts'
 
 /** What a sender handed in that can't become an event, and why. */
@@ -23,7 +25,8 @@ const MAX_BODY_BYTES = 1_500_000
 export async function appendRejections(
   redis: Client,
   keys: Keys,
-  partition: number,
+  layout: Layout,
+  turn: number,
   group: string,
   nowMs: number,
   rejections: readonly Rejection[],
@@ -33,17 +36,27 @@ export async function appendRejections(
     const record = encodeRejection(rejection)
     const length = Buffer.allocUnsafe(4)
     length.writeUInt32BE(record.length)
-    try {
-      await runScript(
-        redis,
-        'append',
-        [keys.stream(partition), keys.state(partition), keys.seen(partition, 'a'), keys.seen(partition, 'b')],
-        ['', length, record, 'rejected', instantOfMs(nowMs).iso, '', 0, 0, group],
-      )
-      ring?.(partition)
-      await confirm?.(partition, true)
-    } catch (error) {
-      throw asBusError(error)
+    for (let moved = true; moved; ) {
+      const { partitions, epoch } = layout.current
+      const partition = turn % partitions
+      const names = [
+        keys.stream(partition),
+        keys.state(partition),
+        keys.seen(partition, 'a'),
+        keys.seen(partition, 'b'),
+      ]
+      const args = ['', length, record, 'rejected', instantOfMs(nowMs).iso, '', 0, 0, group, epoch]
+      try {
+        const [status] = (await runScript(redis, 'append', names, args)) as [string]
+        moved = status === 'moved'
+        if (moved) await awaitLayout(redis, keys, layout)
+        else {
+          ring?.(partition)
+          await confirm?.(partition, true)
+        }
+      } catch (error) {
+        throw asBusError(error)
+      }
     }
   }
 }

@@ -21,6 +21,8 @@ export interface Gap {
 export interface TailListener {
   onEntry(entry: Entry): void
   onGap(gap: Gap): void
+  /** Nothing more comes: the tail was closed. */
+  onEnd?(): void
 }
 
 export interface TailSubscription {
@@ -157,6 +159,7 @@ export function createTail({ connect, keys, partitions, parseEntry, log, metrics
   return {
     subscribe,
     async close() {
+      for (const listener of listeners) listener.onEnd?.()
       listeners.clear()
       await starting?.catch(() => {})
       redis?.disconnect()

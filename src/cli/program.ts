@@ -17,6 +17,7 @@ import { servicesLsCommand } from './services-ls.ts'
 import { servicesStartCommand } from './services-start.ts'
 import { streamsForgetGroupCommand } from './streams-forget-group.ts'
 import { streamsLsCommand } from './streams-ls.ts'
+import { streamsRepartitionCommand } from './streams-repartition.ts'
 import type { Terminal } from './terminal.ts'
 
 const EXAMPLES = `
@@ -52,7 +53,7 @@ export function buildProgram(terminal: Terminal): Command {
     [
       'streams',
       'look at the streams and their consumer groups',
-      [streamsLsCommand(terminal), streamsForgetGroupCommand(terminal)],
+      [streamsLsCommand(terminal), streamsRepartitionCommand(terminal), streamsForgetGroupCommand(terminal)],
     ],
     ['losses', 'look at what Redis lost', [lossesLsCommand(terminal)]],
   ]

@@ -1,15 +1,18 @@
 /** Settings of the way of an event: its limits, the streams, what is taken in at once, how it is persisted. */
 import { Type } from '@sinclair/typebox'
-import { choice, duration, integer, size } from './setting.ts'
+import { choice, duration, integer, optional, size } from './setting.ts'
 
 export const streams = Type.Object({
-  partitions: integer({
-    environment: 'MILLRACE_STREAMS_PARTITIONS',
-    default: 8,
-    minimum: 1,
-    maximum: 1_024,
-    description: 'Number of streams that events are spread over; fixed by the first start and checked ever after.',
-  }),
+  partitions: optional(
+    integer({
+      environment: 'MILLRACE_STREAMS_PARTITIONS',
+      default: 8,
+      minimum: 1,
+      maximum: 1_024,
+      description:
+        'Number of streams that events are spread over, checked against what is there; unset, what is there, and 8 at the first start. `millrace streams repartition` changes it.',
+    }),
+  ),
   dedupWindowMs: duration({
     environment: 'MILLRACE_STREAMS_DEDUP_WINDOW',
     default: '5m',

@@ -305,19 +305,24 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     for (const { partition } of kept) await ensure(partition, checkpoints.get(partition) as Checkpoint)
   }
 
-  /** Runs a loop for ever: whatever fails, it recovers and begins again, more slowly each time. */
+  /**
+   * Runs a loop for ever. Whatever fails, it recovers and begins again, more slowly each time; and not before it has
+   * recovered, since a Redis that is back may not be the one that went away.
+   */
   async function supervise(loop: () => Promise<void>): Promise<void> {
     let waitMs = BACK_OFF_MS.first
+    let failure: unknown = null
     while (!stopping.signal.aborted) {
       const began = Date.now()
       try {
+        if (failure !== null) await recover(failure)
+        failure = null
         await loop()
       } catch (error) {
         if (stopping.signal.aborted) return
         if (Date.now() - began > BACK_OFF_MS.most) waitMs = BACK_OFF_MS.first
-        await recover(error).catch((again: Error) => {
-          trouble = again.message
-        })
+        rewindAll()
+        failure = error
         await sleep(waitMs, undefined, { signal: stopping.signal }).catch(() => {})
         waitMs = Math.min(BACK_OFF_MS.most, waitMs * 2)
       }

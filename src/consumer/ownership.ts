@@ -1,4 +1,5 @@
 import type { Leases } from '#src/bus/leases.ts'
+import type { Layout } from '#src/bus/partitioning.ts'
 import type { Log } from '#src/log.ts'
 
 /** A lease not renewed for this long is free for another process. */
@@ -19,13 +20,14 @@ export interface Ownership {
   leave(owned: Iterable<number>): Promise<void>
 }
 
-export function createOwnership(leases: Leases, member: string, partitions: number, log: Log): Ownership {
+export function createOwnership(leases: Leases, member: string, layout: Layout, log: Log): Ownership {
   async function balance(owned: ReadonlySet<number>) {
+    const { partitions } = await layout.refresh()
     const members = await leases.join()
     const share = shareOf(members, member, partitions)
     const lost: number[] = []
     for (const partition of owned) if (!(await leases.hold(partition))) lost.push(partition)
-    const kept = owned.size - lost.length
+    const kept = [...owned].filter((partition) => partition < partitions && !lost.includes(partition)).length
     const gained: number[] = []
     // Each member begins its search elsewhere, so that they seldom want the same one.
     const start = Math.max(0, members.indexOf(member)) * Math.ceil(partitions / Math.max(1, members.length))
@@ -34,7 +36,9 @@ export function createOwnership(leases: Leases, member: string, partitions: numb
       if (owned.has(partition)) continue
       if (await leases.hold(partition)) gained.push(partition)
     }
-    const surplus = [...owned].filter((partition) => !lost.includes(partition)).slice(share)
+    // Partitions that are no more are empty; they are given back like those above the share.
+    const here = [...owned].filter((partition) => !lost.includes(partition)).sort((a, b) => a - b)
+    const surplus = here.slice(Math.min(share, here.filter((partition) => partition < partitions).length))
     if (gained.length + lost.length + surplus.length > 0)
       log.debug({ members: members.length, share, gained, lost, surplus }, 'partitions change hands')
     return { gained, lost, surplus }

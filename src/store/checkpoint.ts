@@ -68,6 +68,22 @@ export async function deleteCheckpoints(db: Queryable, group: string): Promise<n
   return rowCount ?? 0
 }
 
+/** Moves a group's checkpoints forward to a position behind which nothing is; those that are further stay. */
+export async function liftCheckpoints(
+  db: Queryable,
+  group: string,
+  partitions: number,
+  to: CheckpointPosition,
+): Promise<void> {
+  await db.query(
+    `insert into checkpoint as c ("group", partition, entry_ms, entry_seq)
+     select $1, p, $3, $4 from generate_series(0, $2::int4 - 1) as p
+     on conflict ("group", partition) do update set entry_ms = $3, entry_seq = $4
+     where (c.entry_ms, c.entry_seq) < ($3::int8, $4::int8)`,
+    [group, partitions, to.ms, to.seq],
+  )
+}
+
 /** Holds checkpoints where they are until the transaction ends. Returns the partitions that have another owner by now. */
 export async function lockCheckpoints(
   db: Queryable,

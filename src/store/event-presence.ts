@@ -21,8 +21,3 @@ export async function missingEvents(db: Queryable, events: readonly Sought[]): P
   )
   return new Set(rows.map(({ id }) => id))
 }
-
-/** How many of these events are not in the log. */
-export async function countMissingEvents(db: Queryable, events: readonly Sought[]): Promise<number> {
-  return (await missingEvents(db, events)).size
-}

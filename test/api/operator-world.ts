@@ -10,7 +10,7 @@ import { createBus } from '#src/bus/index.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
 import { eventPersister } from '#src/services/event-persister.ts'
-import { countMissingEvents } from '#src/store/event-presence.ts'
+import { missingEvents } from '#src/store/event-presence.ts'
 import { migrate } from '#src/store/migrate.ts'
 import { createStore } from '#src/store/pool.ts'
 import { type TestScope, world } from '#test/world.ts'
@@ -40,14 +40,16 @@ export async function operatorWorld(t: TestScope, env: Record<string, string> = 
     limits: settings.events,
     metrics,
     nowMs: Date.now,
-    countMissing: (events) => countMissingEvents(store.hot, events),
+    missing: (events) => missingEvents(store.hot, events),
+    idsMayHaveMoved: () => false,
   })
   const redis = bus.connection('test')
   await ready(redis, 5_000)
   const resources = [
     (app: Api) => deadLetters(app, { store, ingest, log, nowMs: Date.now, confirmWithinMs: 3_000 }),
     (app: Api) => losses(app, { store }),
-    (app: Api) => streams(app, { store, inspector: bus.inspector, partitions: bus.partitions, log }),
+    (app: Api) =>
+      streams(app, { store, inspector: bus.inspector, repartition: () => Promise.reject(new Error('not here')), log }),
   ]
   const app = await testApi({ after: defer }, { settings, log, metrics, ingest, resources })
 

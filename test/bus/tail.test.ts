@@ -6,6 +6,7 @@ import { type Entry, formatEntryId, parseEntryId } from '#src/bus/bus.ts'
 import { type Client, connect, ready } from '#src/bus/connection.ts'
 import { parseEntry, recordsOf } from '#src/bus/entry.ts'
 import { createKeys } from '#src/bus/keys.ts'
+import { openLayout } from '#src/bus/partitioning.ts'
 import { createTail, type Gap } from '#src/bus/tail.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
@@ -45,7 +46,7 @@ async function place(t: TestScope) {
   defer(() => tail.close())
   const append = async (on: Client, ...events: string[]) => {
     const appender = createAppender(on, keys, {
-      partitions: PARTITIONS,
+      layout: await openLayout(on, keys, null, PARTITIONS, PARTITIONS),
       dedupWindowMs: 60_000,
       dedupMaxIds: 1_000,
       durableGroup: 'persister',

@@ -109,7 +109,7 @@ export function runNumberedConsumer(
   const consumer = createConsumer({
     handler,
     reader: bus.reader(GROUP),
-    ownership: createOwnership(bus.leases(GROUP, member, LEASE_MS), member, bus.partitions, log),
+    ownership: createOwnership(bus.leases(GROUP, member, LEASE_MS), member, bus.layout, log),
     pool: store.hot,
     announce: (commits) => bus.announce(GROUP, commits),
     log,

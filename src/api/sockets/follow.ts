@@ -142,6 +142,7 @@ function listenFor(criteria: Criteria, outbox: Outbox<Item>, socket: WebSocket, 
       }
     },
     onGap: (gap) => push({ bytes: 0, gap }),
+    onEnd: () => closeSocket(socket, CLOSE.restart, 'The streams were laid out anew. Connect again.'),
   }
 }
 

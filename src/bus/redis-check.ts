@@ -1,24 +1,22 @@
-import { BusUnavailable, DurabilityUnsupported, EvictionPolicyUnsafe, PartitionCountMismatch } from '#src/errors.ts'
+import { BusUnavailable, DurabilityUnsupported, EvictionPolicyUnsafe } from '#src/errors.ts'
 import type { Log } from '#src/log.ts'
 import { asBusError, type Client, primariesOf } from './connection.ts'
 import type { Durability } from './durability.ts'
-import type { Keys } from './keys.ts'
 
 const OLDEST_MAJOR = 7
 
 /** What is asked of a Redis. */
 export interface Demands extends Durability {
-  readonly partitions: number
   readonly allowEviction: boolean
   readonly log: Log
 }
 
 /**
  * Checks that a Redis is one to trust with events, in a cluster each of its primaries: version, eviction policy, what the
- * durability asked for needs; and that the number of partitions is the one these streams began with.
- * @throws BusUnavailable | EvictionPolicyUnsafe | DurabilityUnsupported | PartitionCountMismatch
+ * durability asked for needs.
+ * @throws BusUnavailable | EvictionPolicyUnsafe | DurabilityUnsupported
  */
-export async function checkRedis(redis: Client, keys: Keys, demands: Demands): Promise<void> {
+export async function checkRedis(redis: Client, demands: Demands): Promise<void> {
   try {
     const infos = await Promise.all(primariesOf(redis).map((primary) => primary.info()))
     for (const info of infos) checkServer(info, demands)
@@ -26,9 +24,6 @@ export async function checkRedis(redis: Client, keys: Keys, demands: Demands): P
       demands.log.warn(
         'Redis keeps no append-only file: events that are not in Postgres yet are lost when it restarts; set appendonly yes',
       )
-    await redis.set(keys.partitions(), demands.partitions, 'NX')
-    const stored = Number(await redis.get(keys.partitions()))
-    if (stored !== demands.partitions) throw new PartitionCountMismatch({ stored, configured: demands.partitions })
   } catch (error) {
     throw asBusError(error)
   }
