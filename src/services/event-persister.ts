@@ -20,7 +20,7 @@ export const eventPersister: Service = {
     const consumer = createConsumer({
       handler,
       reader: bus.reader(PERSISTER),
-      ownership: createOwnership(bus.leases(PERSISTER, member, LEASE_MS), member, bus.partitions, log),
+      ownership: createOwnership(bus.leases(PERSISTER, member, LEASE_MS), member, bus.layout, log),
       pool,
       announce: (commits) => bus.announce(PERSISTER, commits),
       log,
