@@ -22,6 +22,10 @@ export interface SentinelSet {
   primary(): Promise<OwnRedis>
   /** A client of the test's own to one of the servers; closed with `t`. */
   clientOf(server: OwnRedis): Redis
+  /** Cuts a replica off: it stays as it is now, and may still be made the primary for about ten seconds. */
+  cutOff(replica: OwnRedis): Promise<void>
+  /** Kills the primary and resolves when the Sentinels have another one. */
+  failOver(): Promise<OwnRedis>
 }
 
 const NAME = 'main'
@@ -29,8 +33,16 @@ const PASSWORD = 'of-the-servers'
 const SENTINEL_PASSWORD = 'of-the-sentinels'
 const DOWN_AFTER_MS = 1_000
 
+export interface SentinelSetOptions {
+  /**
+   * How many replicas may become the primary. With 2, the default, it happens now and then that two Sentinels are elected
+   * one after the other and promote one each: what was written to the first of them in between is lost.
+   */
+  readonly candidates?: 1 | 2
+}
+
 /** Started now and ended with `t`; resolves when the replicas follow and the Sentinels know of all. */
-export async function ownSentinelSet(t: TestScope): Promise<SentinelSet> {
+export async function ownSentinelSet(t: TestScope, { candidates = 2 }: SentinelSetOptions = {}): Promise<SentinelSet> {
   const clients: Redis[] = []
   t.after(async () => {
     for (const client of clients) client.disconnect()
@@ -41,7 +53,7 @@ export async function ownSentinelSet(t: TestScope): Promise<SentinelSet> {
     clients.push(client)
     return client
   }
-  const servers = await startServers(t)
+  const servers = await startServers(t, candidates)
   const first = clientTo(servers[0]?.port as number, PASSWORD)
   await waitUntil(async () => /connected_slaves:2/.test(await first.info('replication')), { what: 'two replicas' })
   await waitUntil(async () => (await first.info('replication')).match(/state=online/g)?.length === 2)
@@ -49,23 +61,42 @@ export async function ownSentinelSet(t: TestScope): Promise<SentinelSet> {
   const asked = sentinels.map(({ port }) => clientTo(port, SENTINEL_PASSWORD))
   for (const sentinel of asked) await waitUntil(() => knowsAll(sentinel), { what: 'the Sentinels to know each other' })
   const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')
+  const primary = async (): Promise<OwnRedis> => {
+    const address = (await asked[0]?.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME)) as string[] | undefined
+    return servers.find(({ port }) => port === Number(address?.[1])) as OwnRedis
+  }
   return {
     url: `redis+sentinel://:${PASSWORD}@${hosts}/${NAME}/0?sentinelPassword=${SENTINEL_PASSWORD}`,
     servers,
     sentinels,
-    async primary() {
-      const address = (await asked[0]?.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME)) as string[] | undefined
-      return servers.find(({ port }) => port === Number(address?.[1])) as OwnRedis
-    },
+    primary,
     clientOf: (server) => clientTo(server.port, PASSWORD),
+    async cutOff({ port }) {
+      const replica = clientTo(port, PASSWORD)
+      await replica.config('SET', 'masterauth', 'wrong')
+      await replica.client('KILL', 'TYPE', 'master')
+      await waitUntil(async () => /master_link_status:down/.test(await replica.info('replication')))
+    },
+    async failOver() {
+      const before = await primary()
+      await before.kill9()
+      const changed = async () => {
+        const now = await primary()
+        return now === before ? null : now
+      }
+      return await waitUntil(changed, { timeoutMs: 20_000, what: 'the Sentinels to choose another primary' })
+    },
   }
 }
 
-async function startServers(t: TestScope): Promise<OwnRedis[]> {
+async function startServers(t: TestScope, candidates: number): Promise<OwnRedis[]> {
   const config = { masterauth: PASSWORD, 'repl-diskless-sync-delay': '0' }
   const primary = await ownRedis(t, { password: PASSWORD, config })
   const following = { ...config, replicaof: `127.0.0.1 ${primary.port}` }
-  const replicas = [1, 2].map(() => ownRedis(t, { password: PASSWORD, config: following }))
+  const replicas = [1, 2].map((place) => {
+    const priority = place > candidates ? { 'replica-priority': '0' } : {}
+    return ownRedis(t, { password: PASSWORD, config: { ...following, ...priority } })
+  })
   return [primary, ...(await Promise.all(replicas))]
 }
 
