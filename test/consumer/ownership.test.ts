@@ -11,10 +11,10 @@ const LEASE_MS = 1_000
 
 /** Members that balance in turns, each with the partitions it believes to own, as consumers keep them. */
 async function members(t: TestScope) {
-  const { bus } = await busWorld(t)
+  const { bus } = await busWorld(t, { partitions: PARTITIONS })
   const log = createLog('silent')
   const join = (name: string) => {
-    const ownership = createOwnership(bus.leases('g', name, LEASE_MS), name, PARTITIONS, log)
+    const ownership = createOwnership(bus.leases('g', name, LEASE_MS), name, bus.layout, log)
     const owned = new Set<number>()
     return {
       owned,
