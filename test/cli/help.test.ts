@@ -39,6 +39,7 @@ test('every command has --help with a description, and examples where it does so
       'dead-letters replay',
       'dead-letters discard',
       'streams ls',
+      'streams repartition',
       'streams forget-group',
       'losses ls',
       'config',
