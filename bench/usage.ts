@@ -27,7 +27,13 @@ export function usageOfFamily(pid: number): Usage {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const ended = (Number(fields[13]) + Number(fields[14])) / TICKS
-  const usages = members.map((member) => usageOf(Number(member)))
+  const usages = members.flatMap((member) => {
+    try {
+      return [usageOf(Number(member))]
+    } catch {
+      return [] // a backend that ended in between
+    }
+  })
   return {
     cpuSeconds: ended + usages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
     peakMb: Math.max(...usages.map(({ peakMb }) => peakMb)),
