@@ -18,7 +18,8 @@ test('a group that was destroyed or set back is made again and loses nothing', a
     for (const stream of STREAMS) await redisClient.xgroup('DESTROY', stream, 'persister')
     await progress()
   }
-  for (const stream of STREAMS) await redisClient.xgroup('SETID', stream, 'persister', '0')
+  for (const stream of STREAMS)
+    await waitUntil(() => redisClient.xgroup('SETID', stream, 'persister', '0'), { what: 'the group to be made again' })
   await progress()
   await producer.stop()
   await assertKept()
