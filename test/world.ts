@@ -60,6 +60,7 @@ async function onDatabase(databaseUrl: string, statement: string): Promise<void>
 }
 
 async function deleteKeys(redisUrl: string, prefix: string): Promise<void> {
+  if (!redisUrl.startsWith('redis:')) return // Sentinel or Cluster: started for one file, and gone with it
   const redis = new Redis(redisUrl)
   try {
     for await (const keys of redis.scanStream({ match: `*${prefix}*`, count: 1000 })) {

@@ -105,6 +105,14 @@ export function asBusError(error: unknown): AppError {
  * lasts, or (without its queues) also refuse those that come while one of the nodes is being connected to.
  */
 export class Cluster extends IoredisCluster {
+  /** Of our own: the one of ioredis is set again after the end when a refresh is under way then, and the process stays. */
+  readonly #refresh = setInterval(() => this.status === 'ready' && this.refreshSlotsCache(), REFRESH_MS).unref()
+
+  override disconnect(reconnect = false): void {
+    if (!reconnect) clearInterval(this.#refresh)
+    super.disconnect(reconnect)
+  }
+
   override sendCommand(...args: Parameters<IoredisCluster['sendCommand']>): unknown {
     const [command] = args
     if (this.status === 'ready' || command.name === 'cluster') return super.sendCommand(...args)
@@ -160,7 +168,6 @@ function open(target: RedisTarget, options: RedisOptions, tls: ConnectionOptions
     redisOptions: { ...options, ...login, ...(target.tls && { tls }) },
     clusterRetryStrategy: patient,
     retryDelayOnFailover: 0, // a command that was cut off may have been done
-    slotsRefreshInterval: REFRESH_MS,
     // A certificate is made out to a name: it must not be replaced by the address behind it.
     ...(target.tls && { dnsLookup: (name, found) => found(null, name) }),
   }

@@ -1,6 +1,6 @@
 /** A bus on a Redis of the run, with a key prefix of its own, and the entries that its tests append. */
 import { randomUUID } from 'node:crypto'
-import { Redis } from 'ioredis'
+import { type Client, connect, ready } from '#src/bus/connection.ts'
 import { type Bus, type BusOptions, createBus } from '#src/bus/index.ts'
 import type { EncodedEvent } from '#src/events/encode.ts'
 import { createLog } from '#src/log.ts'
@@ -12,7 +12,7 @@ export const PARTITIONS = 2
 export interface BusWorld {
   readonly bus: Bus
   /** A client of the test's own. */
-  readonly redis: Redis
+  readonly redis: Client
   readonly redisUrl: string
   readonly prefix: string
   /** Another bus on the same keys, closed with the test. */
@@ -44,8 +44,9 @@ export async function busWorld(t: TestScope, options: Partial<BusOptions> = {}):
     defer(() => bus.close())
     return bus
   }
-  const redis = new Redis(redisUrl)
+  const redis = connect({ url: redisUrl }, 'test', createLog('silent'))
   defer(() => redis.disconnect())
+  await ready(redis, 5_000)
   return { bus: await open(options), redis, redisUrl, prefix, open }
 }
 
