@@ -35,7 +35,8 @@ export interface Ingest extends SocketIngest {
 }
 
 const CONFIRM_WITHIN_MS = 15_000
-const LOOK_EVERY_MS = 250
+const ANNOUNCED_WITHIN_MS = 1_000
+const LOOK_EVERY_MS = 100
 
 export function createIngest(needs: IngestNeeds): Ingest {
   const { producer, limits, metrics, nowMs } = needs
@@ -79,15 +80,16 @@ export function createIngest(needs: IngestNeeds): Ingest {
   }
 
   async function confirm(batch: EventBatch, entries: Parameters<Producer['commits']['wait']>[0] | null): Promise<void> {
-    if (entries !== null && (await producer.commits.wait(entries, CONFIRM_WITHIN_MS))) return
-    const until = nowMs() + (entries === null ? CONFIRM_WITHIN_MS : 0)
+    const until = nowMs() + CONFIRM_WITHIN_MS
     for (;;) {
+      // Commits are announced; an announcement that was missed is made up for by asking the log.
+      if (entries === null) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+      else if (await producer.commits.wait(entries, ANNOUNCED_WITHIN_MS)) return
       if ((await needs.missing(batch.events)).size === 0) return
       if (nowMs() >= until)
         throw new StoreUnavailable(
           'The events are in Redis, but Postgres has not confirmed them yet; sending them again does no harm.',
         )
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
     }
   }
 

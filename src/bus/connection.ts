@@ -24,6 +24,7 @@ const COMMAND_TIMEOUT_MS = 10_000
 const CONNECT_TIMEOUT_MS = 5_000
 const SENTINEL_TIMEOUT_MS = 2_000
 const AGAIN_MS = 200
+const SILENCE_MS = 5_000
 /** How soon a slot that moved is noticed when no answer says so, because the node that had it says nothing at all. */
 const REFRESH_MS = 3_000
 
@@ -43,6 +44,7 @@ export function connect(address: BusAddress, use: string, log: Log, timeoutMs = 
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_TIMEOUT_MS,
     commandTimeout: timeoutMs,
+    socketTimeout: timeoutMs + SILENCE_MS, // open but dead: no answer to anything
     keepAlive: 10_000,
     // A primary that became a replica answers READONLY: connect anew, to whoever is the primary now.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),

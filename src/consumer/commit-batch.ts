@@ -2,6 +2,7 @@ import type { Pool, PoolClient } from 'pg'
 import type { Entry } from '#src/bus/bus.ts'
 import { type CheckpointMove, moveCheckpoints } from '#src/store/checkpoint.ts'
 import { type DeadLetter, insertDeadLetters } from '#src/store/dead-letter.ts'
+import { inTransaction } from '#src/store/transaction.ts'
 import { Passing } from './disposition.ts'
 import type { OwnedPartition } from './owned-partition.ts'
 
@@ -14,12 +15,6 @@ export class StaleOwner extends Passing {
     this.partitions = partitions
   }
 }
-
-/**
- * A process that is frozen inside a transaction holds the rows that the next owner has to write; after so long without
- * a word from it Postgres ends it.
- */
-const IDLE_MS = 3_000
 
 /** What one transaction did. */
 export interface Committed {
@@ -41,26 +36,13 @@ export async function commitBatch(
   apply: (client: PoolClient) => Promise<readonly DeadLetter[]>,
 ): Promise<Committed> {
   const moves = movesOf(entries, owned)
-  const client = await pool.connect()
-  let broken: Error | undefined
-  try {
-    await client.query(
-      `begin; set local statement_timeout = ${Math.floor(timeoutMs)}; set local idle_in_transaction_session_timeout = ${IDLE_MS}`,
-    )
+  return inTransaction(pool, timeoutMs, async (client) => {
     const letters = await apply(client)
     if (letters.length > 0) await insertDeadLetters(client, letters)
     const stale = await moveCheckpoints(client, group, moves)
     if (stale.length > 0) throw new StaleOwner(stale)
-    await client.query('commit')
     return { moves, letters }
-  } catch (error) {
-    await client.query('rollback').catch((again: Error) => {
-      broken = again
-    })
-    throw error
-  } finally {
-    client.release(broken)
-  }
+  })
 }
 
 function movesOf(entries: readonly Entry[], owned: ReadonlyMap<number, OwnedPartition>): CheckpointMove[] {

@@ -59,6 +59,7 @@ const PENDING_COUNT = 64
 /** How often somebody's wish to replay dead letters is looked for; one look into an index that is nearly always empty. */
 const REPLAY_EVERY_MS = 1_000
 const LOOK_BEHIND_MS = 1_000
+const LEAST_BATCH_EVENTS = 50
 const BACK_OFF_MS = { first: 50, most: 2_000 }
 
 /**
@@ -77,6 +78,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   let announcing: Promise<void> = Promise.resolve()
   let aliveMs = Date.now()
   let trouble: string | null = null
+  let batchEvents = deps.batchEvents // less after a transaction that took too long
   let loops: Promise<unknown> = Promise.resolve()
 
   function rewindAll(): void {
@@ -253,10 +255,10 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
       }
       if (buffer.events === 0) {
         await buffer.changed(BLOCK_MS)
-        if (buffer.events > 0 && buffer.events < deps.batchEvents && deps.lingerMs > 0) await sleep(deps.lingerMs)
+        if (buffer.events > 0 && buffer.events < batchEvents && deps.lingerMs > 0) await sleep(deps.lingerMs)
         continue
       }
-      writing = write(buffer.take(deps.batchEvents))
+      writing = write(buffer.take(batchEvents))
       await writing
     }
   }
@@ -269,6 +271,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     if (mine.length === 0) return
     const began = performance.now()
     await writer.write(mine)
+    batchEvents = Math.min(deps.batchEvents, Math.ceil(batchEvents * 1.25))
     aliveMs = Date.now()
     deps.onCommit?.(
       mine.reduce((sum, { lengths }) => sum + lengths.length, 0),
@@ -288,6 +291,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
       log.warn('the consumer group is gone from Redis; making it again at the checkpoints held in Postgres')
     else if (!(error instanceof StaleOwner)) {
       trouble = error instanceof Error ? error.message : String(error)
+      if (tookTooLong(error)) batchEvents = Math.max(LEAST_BATCH_EVENTS, Math.floor(batchEvents / 2))
       log.warn({ group: handler.group, reason: trouble }, 'a batch was not applied; trying again')
     }
     const checkpoints = new Map(
@@ -342,6 +346,11 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     },
     health: () => ({ owned: [...owned.keys()].sort((a, b) => a - b), aliveMs, trouble }),
   }
+}
+
+/** Postgres ended a statement (57014) or a transaction (25P04) at its limit. */
+function tookTooLong(error: unknown): boolean {
+  return ['57014', '25P04'].includes(String((error as { code?: unknown } | null)?.code))
 }
 
 function commitsOf(entries: readonly Entry[]): Commit[] {

@@ -6,18 +6,20 @@ import { lockCheckpoints } from '#src/store/checkpoint.ts'
 import { dayOf } from '#src/store/day-partitions.ts'
 import {
   type DeadLetter,
+  heldByOlder,
   insertDeadLetters,
   type RequestedLetter,
   settleReplayed,
   takeRequested,
 } from '#src/store/dead-letter.ts'
+import { inTransaction } from '#src/store/transaction.ts'
 import { applyCarefully } from './careful.ts'
 import { StaleOwner } from './commit-batch.ts'
 import type { GroupHandler } from './handler.ts'
 import type { OwnedPartition } from './owned-partition.ts'
 
-/** Bounded, so that a transaction stays short; the rest comes with the next round. */
-const LETTERS = 100
+/** Bounded, so that a transaction stays short and its bodies small; the rest comes with the next round. */
+const LETTERS = 20
 
 /**
  * Applies the dead letters of owned partitions whose replay was asked for, oldest first, and removes them in the same
@@ -31,38 +33,28 @@ export async function replayLetters(
   owned: ReadonlyMap<number, OwnedPartition>,
   timeoutMs: number,
 ): Promise<{ settled: readonly string[]; letters: readonly DeadLetter[] }> {
-  const client = await pool.connect()
-  let broken: Error | undefined
-  try {
-    await client.query(`begin; set local statement_timeout = ${Math.floor(timeoutMs)}`)
-    const requested = await takeRequested(client, handler.group, [...owned.keys()], LETTERS)
+  return inTransaction(pool, timeoutMs, async (client) => {
     const settled: string[] = []
     const letters: DeadLetter[] = []
-    if (requested.length > 0) {
-      const mine = new Map([...owned.values()].map(({ partition, epoch }) => [partition, epoch]))
-      const stale = await lockCheckpoints(client, handler.group, mine)
-      if (stale.length > 0) throw new StaleOwner(stale)
-      const entries = requested.map(entryOf)
-      await handler.prepare?.(entries)
-      const blocked = new Map([...owned.keys()].map((partition) => [partition, new Set<string>()]))
-      for (const [i, letter] of requested.entries()) {
-        const failed = await applyCarefully(client, handler, [entries[i] as Entry], blocked)
-        if (failed.length === 0) settled.push(letter.id)
-        letters.push(...failed)
-      }
-      await settleReplayed(client, settled)
-      await insertDeadLetters(client, letters)
+    const requested = await takeRequested(client, handler.group, [...owned.keys()], LETTERS)
+    if (requested.length === 0) return { settled, letters }
+    const mine = new Map([...owned.values()].map(({ partition, epoch }) => [partition, epoch]))
+    const stale = await lockCheckpoints(client, handler.group, mine)
+    if (stale.length > 0) throw new StaleOwner(stale)
+    const held = handler.order === 'strict' ? await heldByOlder(client, requested) : new Set<string>()
+    const entries = requested.map(entryOf)
+    await handler.prepare?.(entries)
+    const blocked = new Map([...owned.keys()].map((partition) => [partition, new Set<string>()]))
+    for (const [i, letter] of requested.entries()) {
+      if (held.has(letter.id)) continue // until the one before it is replayed or discarded
+      const failed = await applyCarefully(client, handler, [entries[i] as Entry], blocked)
+      if (failed.length === 0) settled.push(letter.id)
+      letters.push(...failed)
     }
-    await client.query('commit')
+    await settleReplayed(client, settled)
+    await insertDeadLetters(client, letters)
     return { settled, letters }
-  } catch (error) {
-    await client.query('rollback').catch((again: Error) => {
-      broken = again
-    })
-    throw error
-  } finally {
-    client.release(broken)
-  }
+  })
 }
 
 /** The event as it was delivered. When the server took it is not kept: its entry's time stands for it. */

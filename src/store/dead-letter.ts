@@ -102,6 +102,20 @@ export async function takeRequested(
   })
 }
 
+/** Ids of those letters that have an older one of the same ordering key, which nobody asked to replay. */
+export async function heldByOlder(tx: Queryable, letters: readonly RequestedLetter[]): Promise<Set<string>> {
+  const { rows } = await tx.query<{ id: string }>(
+    `select letter.id from dead_letter letter
+     where letter.id = any($1::uuid[]) and letter.ordering_key <> '' and exists (
+       select from dead_letter older
+       where older."group" = letter."group" and older.partition = letter.partition
+         and older.ordering_key = letter.ordering_key and older.requested_at is null
+         and (older.entry_ms, older.entry_seq, older.entry_index) < (letter.entry_ms, letter.entry_seq, letter.entry_index))`,
+    [letters.map(({ id }) => id)],
+  )
+  return new Set(rows.map(({ id }) => id))
+}
+
 /** Removes letters whose events are applied now; in the transaction that applied them. */
 export async function settleReplayed(tx: Queryable, ids: readonly string[]): Promise<void> {
   await tx.query('delete from dead_letter where id = any($1::uuid[])', [ids])
