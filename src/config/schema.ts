@@ -69,7 +69,8 @@ const services = Type.Object({
     enabled: boolean({
       environment: 'MILLRACE_SERVICES_LOG_PARTITIONS_ENABLED',
       default: true,
-      description: "Run the service that makes the log's day partitions ahead and drops those past retention.",
+      description:
+        "Run the service that makes the log's day partitions ahead; those past retention stay until you drop them.",
     }),
   }),
   eventStream: Type.Object({
