@@ -21,6 +21,7 @@ import { missingEvents } from './store/event-presence.ts'
 import { readLayout, rememberLayout } from './store/layout.ts'
 import { migrate, migrationStatus } from './store/migrate.ts'
 import { createStore, type Store } from './store/pool.ts'
+import { storeError } from './store/unavailable.ts'
 
 export interface StartOptions {
   readonly settings: Settings
@@ -68,12 +69,14 @@ async function start(
   const bus = await openBus(settings, servers.redisUrl, log, metrics, store)
   onStop(() => bus.close())
 
+  let trouble: (() => string | null) | undefined
   if (withServices) {
     const services = startServices({ settings, log, metrics, bus, pool: store.hot, nowMs: Date.now })
     onStop(() => services.stop())
+    trouble = services.trouble
     log.info({ services: services.names }, 'services run')
   }
-  const probes = { redis: () => bus.ping(), postgres: () => store.ping() }
+  const probes = { redis: () => bus.ping(), postgres: () => store.ping(), ...(trouble && { services: trouble }) }
   const lines = [...servers.lines]
   if (!withApi) {
     const url = await serveStatus(settings, log, metrics, probes, onStop)
@@ -88,7 +91,10 @@ async function start(
     limits: settings.events,
     metrics,
     nowMs: Date.now,
-    missing: (events) => missingEvents(store.hot, events),
+    missing: (events) =>
+      missingEvents(store.hot, events).catch((error: unknown) => {
+        throw storeError(error)
+      }),
     idsMayHaveMoved: () => Date.now() - bus.layout.current.changedMs < settings.streams.dedupWindowMs,
   })
   const live = settings.services.eventStream.enabled ? { tail: openTail(bus, log, metrics, onStop), store } : undefined
@@ -192,7 +198,7 @@ async function serveStatus(
 }
 
 function greeting(url: string): string[] {
-  const event = `[{"id":"'$(cat /proc/sys/kernel/random/uuid)'","occurred":"'$(date -u +%FT%TZ)'","event":"order.placed","resource":{"prefect.resource.id":"order.1"}}]`
+  const event = `[{"id":"'$(node -p 'crypto.randomUUID()')'","occurred":"'$(date -u +%FT%TZ)'","event":"order.placed","resource":{"prefect.resource.id":"order.1"}}]`
   return [
     `Millrace runs at ${url} (API: ${url}/api, its description: ${url}/docs)`,
     'Send an event and read it back:',

@@ -7,6 +7,8 @@ import type { Route } from './route.ts'
 export interface Probes {
   redis(): Promise<void>
   postgres(): Promise<void>
+  /** What stops the services of this process, in words; null when nothing does. Left out where none run. */
+  services?(): string | null
 }
 
 /** Shorter than the patience of whoever asks (balancers: 5 s and more), longer than a busy server's hiccup. */
@@ -15,7 +17,7 @@ const PROBE_MS = 2_000
 const Ready = Type.Object({ message: Type.Literal('OK') })
 const NotReady = Type.Object({
   message: Type.String({ description: 'One sentence naming what does not answer.' }),
-  failed: Type.Array(Type.Union([Type.Literal('redis'), Type.Literal('postgres')])),
+  failed: Type.Array(Type.Union([Type.Literal('redis'), Type.Literal('postgres'), Type.Literal('services')])),
 })
 
 export const health: Route<{
@@ -39,11 +41,18 @@ export const health: Route<{
     '/ready',
     { config: { open: true }, schema: { response: { 200: Ready, 503: NotReady } } },
     async (_request, reply) => {
-      const answers = await Promise.all([ask('redis', probes.redis), ask('postgres', probes.postgres)])
+      const answers = await Promise.all([
+        ask('redis', probes.redis),
+        ask('postgres', probes.postgres),
+        ask('services', async () => {
+          const trouble = probes.services?.() ?? null
+          if (trouble !== null) throw new Error(trouble)
+        }),
+      ])
       const down = answers.filter((answer) => answer !== null)
       if (down.length === 0) return { message: 'OK' as const }
       // Why is for the log alone: everyone may ask here, and reasons hold addresses.
-      for (const { name, err } of down) log.warn({ err }, `not ready: ${name} does not answer`)
+      for (const { name, err } of down) log.warn({ err }, `not ready: ${name}`)
       const failed = down.map(({ name }) => name)
       return reply
         .code(503)

@@ -85,11 +85,21 @@ export function createIngest(needs: IngestNeeds): Ingest {
       // Commits are announced; an announcement that was missed is made up for by asking the log.
       if (entries === null) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
       else if (await producer.commits.wait(entries, ANNOUNCED_WITHIN_MS)) return
-      if ((await needs.missing(batch.events)).size === 0) return
+      if (await isLogged(batch)) return
       if (nowMs() >= until)
         throw new StoreUnavailable(
           'The events are in Redis, but Postgres has not confirmed them yet; sending them again does no harm.',
         )
+    }
+  }
+
+  /** False also while Postgres is away: it may be back before the sender's patience ends. */
+  async function isLogged({ events }: EventBatch): Promise<boolean> {
+    try {
+      return (await needs.missing(events)).size === 0
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return false
+      throw error
     }
   }
 

@@ -9,7 +9,7 @@ import { dispositionOf } from './disposition.ts'
 import type { GroupHandler } from './handler.ts'
 import type { OwnedPartition } from './owned-partition.ts'
 import { replayLetters } from './replay-letters.ts'
-import { applySuspect } from './suspects.ts'
+import { createSuspects } from './suspects.ts'
 
 export interface BatchWriterDeps {
   readonly pool: Pool
@@ -42,6 +42,7 @@ export function createBatchWriter({
   onDeadLetters,
 }: BatchWriterDeps): BatchWriter {
   const suspects = new Set<string>()
+  const deadly = createSuspects(pool, handler)
   const blocked = new Map<number, Set<string>>()
 
   async function write(entries: readonly Entry[]): Promise<void> {
@@ -55,7 +56,7 @@ export function createBatchWriter({
       await writeRun(run)
       run = []
       const single = await commitBatch(pool, handler.group, [entry], owned, timeoutMs, (client) =>
-        applySuspect(client, pool, handler, entry, blocked),
+        deadly.apply(client, entry, blocked),
       )
       finish(single)
       suspects.delete(nameOf(entry))

@@ -117,6 +117,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
       read: position,
       mode: 'pending',
       cursor: BEGINNING,
+      inherited: true,
       next: null,
     })
   }
@@ -188,6 +189,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     if (isPast()) return false
     if (entries.length + gone.length === 0) {
       partition.mode = 'new'
+      partition.inherited = false
       return false
     }
     const seen = [...entries.map(({ id }) => id), ...gone].sort(comparePositions)
@@ -200,7 +202,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     partition.cursor = seen.at(-1) ?? partition.cursor
     const fresh = entries.filter((entry) => !isOld(partition, entry))
     const suspects = fresh.filter((entry) => (deliveries[entries.indexOf(entry)] ?? 0) >= SUSPECT_DELIVERIES)
-    if (suspects.length > 0) writer.suspect(partition.partition, suspects)
+    if (partition.inherited && suspects.length > 0) writer.suspect(partition.partition, suspects)
     for (const entry of fresh) {
       const missing = missingBefore(partition, entry)
       if (missing > 0) reportLoss(partition, partition.read, idBefore(entry.id), 'missing', { events: missing })
@@ -239,8 +241,10 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
         lookBehind()
         lookedAt = Date.now()
       }
-      if (!(await fetch()) && buffer.events === 0) aliveMs = Date.now()
-      trouble = null
+      if (!(await fetch()) && buffer.events === 0 && [...owned.values()].every(({ mode }) => mode === 'new')) {
+        aliveMs = Date.now() // nothing to do
+        trouble = null
+      }
     }
   }
 
@@ -271,6 +275,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     if (mine.length === 0) return
     const began = performance.now()
     await writer.write(mine)
+    trouble = null
     batchEvents = Math.min(deps.batchEvents, Math.ceil(batchEvents * 1.25))
     aliveMs = Date.now()
     deps.onCommit?.(

@@ -13,6 +13,8 @@ export interface OwnedPartition {
   /** `pending`: what was delivered before is read first, from `cursor` on; then `new`. */
   mode: 'pending' | 'new'
   cursor: EntryId
+  /** What is pending was left by an owner before, who may have died of it; false once all of that was read. */
+  inherited: boolean
   /** What the next entry must begin with, to show that none is missing; null when not known. */
   next: { readonly generation: string; readonly number: number } | null
 }

@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
-import { type Entry, sliceEntry } from '#src/bus/index.ts'
+import { type Entry, formatEntryId, sliceEntry } from '#src/bus/index.ts'
 import type { DeadLetter } from '#src/store/dead-letter.ts'
-import { clearSuspect, markSuspect } from '#src/store/suspect.ts'
+import { clearSuspect, markSuspect, type SuspectPlace } from '#src/store/suspect.ts'
 import { applyCarefully, type BlockedKeys, blame } from './careful.ts'
 import type { GroupHandler } from './handler.ts'
 
@@ -9,28 +9,75 @@ import type { GroupHandler } from './handler.ts'
 export const SUSPECT_DELIVERIES = 4
 /** An event that was being applied when the process died so often is set aside. */
 const MOST_DEATHS = 3
+/** Stands for the entry as a whole, where an event's index in it is noted. */
+const WHOLE = -1
+
+/** Applies entries that may kill the process. */
+export interface Suspects {
+  apply(client: PoolClient, entry: Entry, blocked: BlockedKeys): Promise<DeadLetter[]>
+}
 
 /**
- * Applies a suspect entry event by event, and notes before each one, in a transaction of its own, that it is being tried:
- * when the process dies now, the note says by which event. Deliveries alone are no proof, since they also count when
- * Postgres is away.
+ * Before a suspect is applied, that is noted in a transaction of its own, so that the note is there when the process
+ * dies of it: first for the entry as a whole, and once that was deadly for each of its events. Deliveries alone are no
+ * proof, since they also count when Postgres is away, and then a long backlog is suspect: two notes for an entry are
+ * little, two for each event would not be.
  */
-export async function applySuspect(
-  client: PoolClient,
-  pool: Pool,
-  handler: GroupHandler,
-  entry: Entry,
-  blocked: BlockedKeys,
-): Promise<DeadLetter[]> {
-  const letters: DeadLetter[] = []
-  for (let i = 0; i < entry.lengths.length; i++) {
-    const single = sliceEntry(entry, i, i + 1)
-    const place = { group: handler.group, partition: entry.partition, ms: entry.id.ms, seq: entry.id.seq, index: i }
-    const deaths = (await markSuspect(pool, place)) - 1
-    if (deaths >= MOST_DEATHS)
-      letters.push(...blame(single, handler, `the process died ${deaths} times while it applied this event`, blocked))
-    else letters.push(...(await applyCarefully(client, handler, [single], blocked)))
-    await clearSuspect(pool, place, deaths >= MOST_DEATHS ? deaths : 0)
+export function createSuspects(pool: Pool, handler: GroupHandler): Suspects {
+  const failed = new Map<string, number>() // notes of this process, which lives, that it could not take back
+
+  /** Runs an attempt under a note; null when it was deadly `most` times already. */
+  async function attempt<T>(
+    entry: Entry,
+    index: number,
+    most: number,
+    run: () => Promise<T>,
+  ): Promise<{ result: T } | { deaths: number }> {
+    const place: SuspectPlace = {
+      group: handler.group,
+      partition: entry.partition,
+      ms: entry.id.ms,
+      seq: entry.id.seq,
+      index,
+    }
+    const name = `${place.partition}:${formatEntryId(entry.id)}:${index}`
+    const deaths = (await markSuspect(pool, place)) - 1 - (failed.get(name) ?? 0)
+    if (deaths >= most) {
+      await clearSuspect(pool, place, deaths) // this look was no attempt
+      return { deaths }
+    }
+    try {
+      const result = await run()
+      await clearSuspect(pool, place, deaths)
+      return { result }
+    } catch (error) {
+      const takenBack = await clearSuspect(pool, place, deaths).then(
+        () => true,
+        () => false,
+      )
+      if (!takenBack) failed.set(name, (failed.get(name) ?? 0) + 1)
+      throw error
+    }
   }
-  return letters
+
+  async function applyEach(client: PoolClient, entry: Entry, blocked: BlockedKeys): Promise<DeadLetter[]> {
+    const letters: DeadLetter[] = []
+    for (let i = 0; i < entry.lengths.length; i++) {
+      const single = sliceEntry(entry, i, i + 1)
+      const tried = await attempt(entry, i, MOST_DEATHS, () => applyCarefully(client, handler, [single], blocked))
+      if ('result' in tried) letters.push(...tried.result)
+      else
+        letters.push(
+          ...blame(single, handler, `the process died ${tried.deaths} times while it applied this event`, blocked),
+        )
+    }
+    return letters
+  }
+
+  return {
+    async apply(client, entry, blocked) {
+      const tried = await attempt(entry, WHOLE, 1, () => applyCarefully(client, handler, [entry], blocked))
+      return 'result' in tried ? tried.result : applyEach(client, entry, blocked)
+    },
+  }
 }
