@@ -60,8 +60,11 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'no-idle-limit',
     what: 'a process frozen inside a transaction keeps it',
-    file: 'src/consumer/commit-batch.ts',
-    edits: [{ find: '; set local idle_in_transaction_session_timeout = $' + '{IDLE_MS}', replace: '' }],
+    file: 'src/store/transaction.ts',
+    edits: [
+      { find: ', `idle_in_transaction_session_timeout = $' + '{IDLE_MS}`', replace: '' },
+      { find: 'if (limit > 0 && (await', replace: 'if (limit < 0 && (await' }, // else the limit on a transaction ends it
+    ],
     caughtBy: 'test/faults/frozen-owner.test.ts',
     saying: /waited .* for another to go on while it sleeps/,
   },
