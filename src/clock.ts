@@ -31,3 +31,25 @@ export function manualClock(startMs: number): Clock & { advance(byMs: number): v
     },
   }
 }
+
+/** How much another clock is ahead of ours, negative when it is behind. */
+export interface ClockDifference {
+  readonly aheadMs: number
+  /** It may be more or less by this: half of what the question took. */
+  readonly uncertainMs: number
+}
+
+const SAMPLES = 5
+
+/** Asks several times and believes the quickest answer. @param ask gives the other clock's milliseconds since 1970 */
+export async function compareClocks(nowMs: () => number, ask: () => Promise<number>): Promise<ClockDifference> {
+  let best: ClockDifference | null = null
+  for (let n = 0; n < SAMPLES; n++) {
+    const before = nowMs()
+    const theirs = await ask()
+    const after = nowMs()
+    const uncertainMs = Math.max(0, after - before) / 2
+    if (best === null || uncertainMs < best.uncertainMs) best = { aheadMs: theirs - (before + after) / 2, uncertainMs }
+  }
+  return best as ClockDifference
+}

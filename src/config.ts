@@ -69,6 +69,13 @@ export function loadSettings({
 }
 
 function checkTogether(picked: PickedSettings, { problems }: Complaints): void {
+  const archive = picked.get('archive.url')
+  const keys = [picked.get('archive.s3.accessKeyId'), picked.get('archive.s3.secretAccessKey')]
+  const unset = keys.flatMap((key) => (key?.value === null ? [key.setting.environment] : []))
+  if (String(archive?.value).startsWith('s3:') && unset.length > 0) {
+    const allowed = `then ${unset.join(' and ')} must be set`
+    problems.push({ name: archive?.setting.environment ?? '', value: String(archive?.value), allowed })
+  }
   const fsync = picked.get('streams.waitFsync')
   const replicas = picked.get('streams.waitReplicas')
   if (fsync?.value === 'replicas' && replicas?.value === 0) {

@@ -90,6 +90,56 @@ export class NotFound extends AppError {
   readonly code = 'NOT_FOUND'
 }
 
+/** What a command asks for can't be an event, such as a name with control characters. Remedy: correct what is named. */
+export class CommandInvalid extends AppError {
+  readonly code = 'COMMAND_INVALID'
+}
+
+/** A request is well-formed and asks for what isn't given. Remedy: what its sentence says, in the words of Prefect's server. */
+export class RequestRefused extends AppError {
+  readonly code = 'REQUEST_REFUSED'
+}
+
+/** What is to be made is there already, or what it refers to isn't. Remedy: choose another name, or make that first. */
+export class Conflict extends AppError {
+  readonly code = 'CONFLICT'
+}
+
+/** A change that the thing's state doesn't allow. Remedy: what its sentence says. */
+export class StateUnfit extends AppError {
+  readonly code = 'STATE_UNFIT'
+}
+
+/** A client speaks a version of Prefect's API that is not served. Remedy: use a Prefect client of version 3. */
+export class ApiVersionUnfit extends AppError {
+  readonly code = 'API_VERSION_UNFIT'
+}
+
+/** What is to be changed is not for clients to change. Remedy: leave it. */
+export class Forbidden extends AppError {
+  readonly code = 'FORBIDDEN'
+}
+
+/** All slots of a concurrency limit are taken. Remedy: ask again after `retryAfterMs`. */
+export class SlotsTaken extends AppError {
+  readonly code = 'SLOTS_TAKEN'
+  override readonly facts: { readonly retryAfterMs: number }
+
+  constructor(facts: { readonly retryAfterMs: number }, options?: ErrorOptions) {
+    super('Locked', options)
+    this.facts = facts
+  }
+}
+
+/** A lease on slots ended, or never was. Remedy: take slots anew, or stop what they were for. */
+export class LeaseGone extends AppError {
+  readonly code = 'LEASE_GONE'
+
+  constructor(options?: ErrorOptions) {
+    super('Lease not found - it may have expired or been revoked', options)
+  }
+}
+
 /** The credentials are missing or wrong. Remedy: send the server's auth string (`MILLRACE_SERVER_AUTH_STRING`). */
 export class Unauthorised extends AppError {
   readonly code = 'UNAUTHORISED'
@@ -168,6 +218,30 @@ export class SchemaOutdated extends AppError {
   }
 }
 
+/** A migration that the database has was made with other contents than this release's. Remedy: see its sentence. */
+export class SchemaChanged extends AppError {
+  readonly code = 'SCHEMA_CHANGED'
+  override readonly facts: { readonly changed: readonly string[] }
+
+  constructor(facts: { readonly changed: readonly string[] }, options?: ErrorOptions) {
+    super(
+      `The database has ${facts.changed.join(', ')} with other contents than this release: run the release that applied ` +
+        `it; or, if you know that both do the same, 'millrace database stamp ${facts.changed.join(' ')}'.`,
+      options,
+    )
+    this.facts = facts
+  }
+}
+
+/** A migration could not be applied. Remedy: what its sentence says; run it again, which goes on where this one stopped. */
+export class UpgradeFailed extends AppError {
+  readonly code = 'UPGRADE_FAILED'
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`The upgrade stopped: ${reason}.`, options)
+  }
+}
+
 /** Services on their own need servers that an API uses too. Remedy: name both. */
 export class ServersUnset extends AppError {
   readonly code = 'SERVERS_UNSET'
@@ -210,11 +284,113 @@ export class GroupNeeded extends AppError {
   }
 }
 
+/** Events are to be replayed to a group that would count them twice. Remedy: rebuild the tables of projections instead. */
+export class GroupNotIdempotent extends AppError {
+  readonly code = 'GROUP_NOT_IDEMPOTENT'
+  override readonly facts: { readonly group: string }
+
+  constructor(facts: { readonly group: string }, options?: ErrorOptions) {
+    super(
+      `The group '${facts.group}' is not idempotent, so what it has applied would count twice: ` +
+        '`millrace projections rebuild` makes the tables of projections anew from the log.',
+      options,
+    )
+    this.facts = facts
+  }
+}
+
 /** The number of partitions was not changed. Remedy: let the groups catch up, or wait for the other change, and try again. */
 export class RepartitionFailed extends AppError {
   readonly code = 'REPARTITION_FAILED'
 
   constructor(reason: string, options?: ErrorOptions) {
     super(`The number of partitions was not changed: ${reason}.`, options)
+  }
+}
+
+/** The archive can't be reached or refuses. Remedy: what its sentence says; nothing was dropped that is not in it. */
+export class ArchiveUnavailable extends AppError {
+  readonly code = 'ARCHIVE_UNAVAILABLE'
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`The archive (MILLRACE_ARCHIVE_URL) doesn't work: ${reason}.`, options)
+  }
+}
+
+/** The archive has something else than it should. Remedy: bring the object back from a copy, or do without that day. */
+export class ArchiveDamaged extends AppError {
+  readonly code = 'ARCHIVE_DAMAGED'
+
+  constructor(what: string, options?: ErrorOptions) {
+    super(`The archive is damaged: ${what}.`, options)
+  }
+}
+
+/** Nothing is archived here. Remedy: set `MILLRACE_ARCHIVE_URL` for the server. */
+export class ArchiveUnset extends AppError {
+  readonly code = 'ARCHIVE_UNSET'
+
+  constructor(options?: ErrorOptions) {
+    super('There is no archive: set MILLRACE_ARCHIVE_URL where the server runs.', options)
+  }
+}
+
+/** Another process removes what is due at this moment. Remedy: see what it does with `retention show`, or ask again later. */
+export class RetentionBusy extends AppError {
+  readonly code = 'RETENTION_BUSY'
+
+  constructor(options?: ErrorOptions) {
+    super('Another process removes what is due at this moment: `millrace retention show` says how far it is.', options)
+  }
+}
+
+/** A schedule can't be read or never fires. Remedy: correct what the sentence names; `millrace schedules simulate` tries it. */
+export class ScheduleInvalid extends AppError {
+  readonly code = 'SCHEDULE_INVALID'
+}
+
+/** A service of the program around can't be. Remedy: correct what the sentence names. */
+export class ServiceInvalid extends AppError {
+  readonly code = 'SERVICE_INVALID'
+}
+
+/** Somebody else runs this tick by now: it took longer than its lease without a sign of life. Remedy: none; stop working on it. */
+export class LeaseLost extends AppError {
+  readonly code = 'LEASE_LOST'
+  override readonly facts: { readonly job: string; readonly scheduledForMs: number }
+
+  constructor(facts: { readonly job: string; readonly scheduledForMs: number }, options?: ErrorOptions) {
+    const at = new Date(facts.scheduledForMs).toISOString()
+    super(`Another process has taken over ${facts.job}@${at}: what this one did for it since is not kept.`, options)
+    this.facts = facts
+  }
+}
+
+/** Another process works on a rebuild of this projection. Remedy: wait for it, or end it with `--cancel`. */
+export class RebuildBusy extends AppError {
+  readonly code = 'REBUILD_BUSY'
+  override readonly facts: { readonly projection: string; readonly owner: string }
+
+  constructor(facts: { readonly projection: string; readonly owner: string }, options?: ErrorOptions) {
+    super(
+      `${facts.owner} rebuilds ${facts.projection}: wait until it is done, or end that with ` +
+        `'millrace projections rebuild ${facts.projection} --cancel'.`,
+      options,
+    )
+    this.facts = facts
+  }
+}
+
+/** A projection can't be rebuilt, or rolled back, as asked. Remedy: what its sentence says; its table is as it was. */
+export class RebuildRefused extends AppError {
+  readonly code = 'REBUILD_REFUSED'
+}
+
+/** Another process has taken a rebuild over, or somebody cancelled it. Remedy: none; stop working on it. */
+export class RebuildLost extends AppError {
+  readonly code = 'REBUILD_LOST'
+
+  constructor(options?: ErrorOptions) {
+    super('The rebuild was cancelled, or another process has taken it over: see `millrace projections ls`.', options)
   }
 }

@@ -3,6 +3,7 @@
  * builds a dashboard finds them in one place. A process makes them once; every process serves them at `/metrics`.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { createQueueGauges } from './queue-gauges.ts'
 
 /** By which way an event came in. */
 export type Door = 'http' | 'socket' | 'cloudevents'
@@ -10,8 +11,15 @@ export type Door = 'http' | 'socket' | 'cloudevents'
 /** What became of an event at the door. */
 export type Verdict = 'accepted' | 'duplicate' | 'invalid' | 'expired'
 
-/** Why a request was refused before its events were looked at. */
-export type Refusal = 'backlog' | 'body_too_large' | 'batch_too_large' | 'bus_unavailable' | 'store_unavailable'
+/** Why a request was refused for what the server is or has to do, not for what it says. */
+export type Refusal =
+  | 'backlog'
+  | 'concurrency'
+  | 'large_bodies'
+  | 'rate'
+  | 'body_too_large'
+  | 'bus_unavailable'
+  | 'store_unavailable'
 
 /** All metrics of a process, and the registry that prints them. */
 export type Metrics = ReturnType<typeof createMetrics>
@@ -26,6 +34,8 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
   if (defaults) collectDefaultMetrics({ register: registry })
   return {
     registry,
+    /** `millrace_queue_items` and `millrace_queue_bytes`. */
+    queues: createQueueGauges(registers),
     events: new Counter<'door' | 'verdict'>({
       name: 'millrace_events_total',
       help: 'Events that came in, by door and by verdict: accepted, duplicate, invalid or expired.',
@@ -57,7 +67,7 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
     }),
     refusedRequests: new Counter<'reason'>({
       name: 'millrace_refused_requests_total',
-      help: 'Requests refused as a whole before their events were looked at, by reason.',
+      help: 'Requests refused as a whole for what the server is or has to do, by reason.',
       labelNames: ['reason'],
       registers,
     }),
@@ -76,6 +86,36 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
       name: 'millrace_persist_batch_events',
       help: 'Events in one transaction to the log.',
       buckets: EVENTS,
+      registers,
+    }),
+    recordedEvents: new Counter({
+      name: 'millrace_recorded_events_total',
+      help: 'Events folded into the tables of projections and committed; one delivered twice counts once.',
+      registers,
+    }),
+    recordSeconds: new Histogram({
+      name: 'millrace_record_seconds',
+      help: 'Time of one transaction that folds a batch into the tables of projections and moves the checkpoint.',
+      buckets: SECONDS,
+      registers,
+    }),
+    recordBatchEvents: new Histogram({
+      name: 'millrace_record_batch_events',
+      help: 'Events in one transaction to the tables of projections.',
+      buckets: EVENTS,
+      registers,
+    }),
+    projectionSeconds: new Histogram<'projection'>({
+      name: 'millrace_projection_seconds',
+      help: 'Time of reading, or of writing, the rows of one projection that a batch concerns.',
+      labelNames: ['projection'],
+      buckets: SECONDS,
+      registers,
+    }),
+    rebuildProgress: new Gauge<'projection'>({
+      name: 'millrace_rebuild_progress',
+      help: 'How much of the log a rebuild of a projection that this process runs has folded: 0 to 1.',
+      labelNames: ['projection'],
       registers,
     }),
     deadLetters: new Counter<'group'>({
@@ -111,6 +151,148 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
       name: 'millrace_reconnects_total',
       help: 'Connections made again after a loss, by server: redis or postgres.',
       labelNames: ['server'],
+      registers,
+    }),
+    logEvents: new Gauge<'table'>({
+      name: 'millrace_log_events',
+      help: "Events in a day's table of the log, by Postgres' statistics, as retention last looked.",
+      labelNames: ['table'],
+      registers,
+    }),
+    logBytes: new Gauge<'table'>({
+      name: 'millrace_log_bytes',
+      help: "Size of a day's table of the log with its indexes, as retention last looked.",
+      labelNames: ['table'],
+      registers,
+    }),
+    logOldestSeconds: new Gauge({
+      name: 'millrace_log_oldest_seconds',
+      help: 'How long ago the oldest event of the log occurred, as retention last looked.',
+      registers,
+    }),
+    logGrowthBytes: new Gauge({
+      name: 'millrace_log_growth_bytes_per_day',
+      help: 'How much the log grows in a day at the rate of today so far.',
+      registers,
+    }),
+    logForecastBytes: new Gauge({
+      name: 'millrace_log_forecast_bytes',
+      help: 'What the log comes to when every day that is kept is like today.',
+      registers,
+    }),
+    tableRows: new Gauge<'table'>({
+      name: 'millrace_table_rows',
+      help: "Rows of each table that is no day of the log, by Postgres' statistics, as retention last looked.",
+      labelNames: ['table'],
+      registers,
+    }),
+    tableBytes: new Gauge<'table'>({
+      name: 'millrace_table_bytes',
+      help: 'Size of such a table with its indexes.',
+      labelNames: ['table'],
+      registers,
+    }),
+    prunedRows: new Counter<'table'>({
+      name: 'millrace_pruned_rows_total',
+      help: 'Rows of such a table that retention deleted.',
+      labelNames: ['table'],
+      registers,
+    }),
+    prunedEvents: new Counter<'how'>({
+      name: 'millrace_pruned_events_total',
+      help: "Events that retention removed: dropped with their day (by Postgres' statistics) or deleted one by one.",
+      labelNames: ['how'],
+      registers,
+    }),
+    prunedBytes: new Counter({
+      name: 'millrace_pruned_bytes_total',
+      help: 'Size of the days that retention dropped, with their indexes.',
+      registers,
+    }),
+    archivedEvents: new Counter({
+      name: 'millrace_archived_events_total',
+      help: 'Events written to the archive, read back and compared.',
+      registers,
+    }),
+    archivedBytes: new Counter({
+      name: 'millrace_archived_bytes_total',
+      help: 'Bytes of that, packed.',
+      registers,
+    }),
+    retentionLockSeconds: new Histogram({
+      name: 'millrace_retention_lock_seconds',
+      help: 'Time in which the log was locked, or waited for, to take a day out of it.',
+      buckets: SECONDS,
+      registers,
+    }),
+    retentionWaitingDays: new Gauge({
+      name: 'millrace_retention_waiting_days',
+      help: 'Days that are past retention and could not leave in the last round.',
+      registers,
+    }),
+    ticksEmitted: new Counter({
+      name: 'millrace_ticks_emitted_total',
+      help: 'Ticks that this process put into the stream when they were due.',
+      registers,
+    }),
+    ticksDecided: new Counter<'job' | 'outcome'>({
+      name: 'millrace_ticks_decided_total',
+      help: 'Ticks that this process wrote the outcome of: done, skipped or failed.',
+      labelNames: ['job', 'outcome'],
+      registers,
+    }),
+    ticksSuppressed: new Counter<'cause'>({
+      name: 'millrace_ticks_suppressed_total',
+      help: 'Ticks that came again and were not run again: decided, busy, early, alone or free.',
+      labelNames: ['cause'],
+      registers,
+    }),
+    ticksFenced: new Counter({
+      name: 'millrace_ticks_fenced_total',
+      help: 'Outcomes that were not recorded, since another process had taken the tick over.',
+      registers,
+    }),
+    tickGaps: new Counter<'how'>({
+      name: 'millrace_tick_gaps_total',
+      help: 'Due ticks without a row that the auditor found: opened, to be run, or skipped.',
+      labelNames: ['how'],
+      registers,
+    }),
+    tickLateness: new Histogram<'job'>({
+      name: 'millrace_tick_lateness_seconds',
+      help: "How late ticks were begun, by Postgres' clock.",
+      labelNames: ['job'],
+      buckets: SECONDS,
+      registers,
+    }),
+    watermarkAge: new Gauge<'job'>({
+      name: 'millrace_tick_watermark_age_seconds',
+      help: 'How long ago the oldest tick was due that is not decided; 0 when all are. As this process last looked.',
+      labelNames: ['job'],
+      registers,
+    }),
+    ticksOpen: new Gauge<'job'>({
+      name: 'millrace_ticks_open',
+      help: 'Ticks that wait or run, anywhere, as this process last looked.',
+      labelNames: ['job'],
+      registers,
+    }),
+    lagEvents: new Gauge<'group'>({
+      name: 'millrace_lag_events',
+      help: 'Events in the streams that a consumer group has not applied, as the lag reporter last looked.',
+      labelNames: ['group'],
+      registers,
+    }),
+    lagSeconds: new Gauge<'group'>({
+      name: 'millrace_lag_seconds',
+      help: 'Age of the oldest event that a consumer group has not applied, as the lag reporter last looked.',
+      labelNames: ['group'],
+      registers,
+    }),
+    clockSkew: new Gauge<'clock'>({
+      name: 'millrace_clock_skew_seconds',
+      help: "How far the clock of redis or postgres is ahead of this process's; no decision depends on this process's.",
+      labelNames: ['clock'],
       registers,
     }),
     trimmedEntries: new Counter({

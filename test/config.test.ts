@@ -27,6 +27,8 @@ test('without any variable every setting has its default, in the units of code',
     authString: null,
     publicUrl: null,
     bodyTimeoutMs: 30_000,
+    rateLimit: 2_000,
+    trustedProxies: null,
   })
   assert.deepEqual(settings.redis, { url: null, prefix: 'millrace', tlsCaFile: null, allowEviction: false })
   assert.deepEqual(settings.database, {
@@ -160,6 +162,25 @@ test('waiting for the disks of replicas needs a number of replicas', () => {
   assert.equal(settings.streams.waitFsync, 'replicas')
 })
 
+test('an archive in S3 needs a key, and its server no login in the URL', () => {
+  const wanted = { MILLRACE_ARCHIVE_URL: 's3://bucket/prefix' }
+  const [sentence] = refusal(wanted)
+  assert.match(
+    sentence ?? '',
+    /^MILLRACE_ARCHIVE_URL is s3:.*, but then .*_ACCESS_KEY_ID and .*_SECRET_ACCESS_KEY must be set\.$/,
+  )
+  const [login] = refusal({ MILLRACE_ARCHIVE_S3_ENDPOINT: 'https://key:hush@minio:9000' })
+  assert.match(
+    login ?? '',
+    /^MILLRACE_ARCHIVE_S3_ENDPOINT is "https:\/\/key:\*\*\*@minio:9000", but it must be .* without a login/,
+  )
+  const [bucket] = refusal({ MILLRACE_ARCHIVE_URL: 's3://key:hush@bucket/prefix' })
+  assert.match(
+    bucket ?? '',
+    /"s3:\/\/key:\*\*\*@bucket\/prefix", but it must be file:\/\/\/folder or s3:\/\/bucket\/prefix/,
+  )
+})
+
 test('a limit below the one that comes before it is refused', () => {
   const [sentence] = refusal({ MILLRACE_INGEST_MAX_BACKLOG_EVENTS: '100' })
   assert.match(
@@ -226,12 +247,12 @@ test('the names by which the scaling guide of Prefect sets up its server are und
 
 test('settings of a Prefect server that mean nothing here are named in one warning, those of a client in none', () => {
   const { warnings } = load({
-    PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED: 'false',
+    PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED: 'false',
     PREFECT_SERVER_API_KEEPALIVE_TIMEOUT: '5',
     PREFECT_LOGGING_LEVEL: 'DEBUG',
   })
   assert.deepEqual(warnings, [
-    'No effect on Millrace: PREFECT_SERVER_API_KEEPALIVE_TIMEOUT, PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED.',
+    'No effect on Millrace: PREFECT_SERVER_API_KEEPALIVE_TIMEOUT, PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED.',
   ])
 })
 

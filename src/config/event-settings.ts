@@ -1,6 +1,6 @@
 /** Settings of the way of an event: its limits, the streams, what is taken in at once, how it is persisted. */
 import { Type } from '@sinclair/typebox'
-import { choice, duration, integer, optional, size } from './setting.ts'
+import { choice, duration, integer, optional, retentionOverrides, size } from './setting.ts'
 
 export const streams = Type.Object({
   partitions: optional(
@@ -52,6 +52,11 @@ export const events = Type.Object({
     minimum: '1m',
     maximum: '36500d',
     description: 'How long events are kept; older ones are refused at the door as expired.',
+  }),
+  retentionOverrides: retentionOverrides({
+    environment: 'MILLRACE_EVENTS_RETENTION_OVERRIDES',
+    description:
+      'Events that are kept for longer or less long, by name: JSON; see [retention.md](retention.md#overrides).',
   }),
   maxBytes: size({
     environment: 'MILLRACE_EVENTS_MAX_BYTES',
@@ -154,5 +159,22 @@ export const persister = Type.Object({
     minimum: '0s',
     maximum: '1s',
     description: 'How long a batch that is not full waits for more events.',
+  }),
+})
+
+export const recorder = Type.Object({
+  batchEvents: integer({
+    environment: 'MILLRACE_RECORDER_BATCH_EVENTS',
+    default: 2_000,
+    minimum: 1,
+    maximum: 100_000,
+    description: 'Most events folded into the tables of projections in one transaction.',
+  }),
+  lingerMs: duration({
+    environment: 'MILLRACE_RECORDER_LINGER',
+    default: '1ms',
+    minimum: '0s',
+    maximum: '1s',
+    description: 'How long a batch that is not full waits for more events; every command waits for it, too.',
   }),
 })

@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Value } from '@sinclair/typebox/value'
 import { formatDuration, parseDuration } from './duration.ts'
+import { formatOverrides, OVERRIDES_ALLOWED, parseOverrides } from './retention-overrides.ts'
 import type { Setting } from './setting.ts'
 import { formatSize, parseSize } from './size.ts'
 import { maskUrl, readHttpUrl, readPostgresUrl, readRedisUrl } from './urls.ts'
@@ -33,6 +34,8 @@ function parse(setting: Setting, text: string, home: string): unknown {
       return /^[+-]?\d[\d_]*$/.test(text) ? Number(text.replaceAll('_', '')) : text
     case 'duration':
       return parseDuration(text) ?? text
+    case 'retention-overrides':
+      return parseOverrides(text) ?? text
     case 'size':
       return parseSize(text) ?? text
     case 'choice':
@@ -61,6 +64,8 @@ export function describeAllowed(setting: Setting): string {
       return `a whole number from ${minimum} to ${maximum}`
     case 'duration':
       return `a duration such as 15s, 90m, 7d or PT36H, from ${formatDuration(minimum)} to ${formatDuration(maximum)}`
+    case 'retention-overrides':
+      return OVERRIDES_ALLOWED
     case 'size':
       return `a size such as 1500000 or 8MiB, from ${formatSize(minimum)} to ${formatSize(maximum)}`
     case 'redis-url':
@@ -82,6 +87,7 @@ export function showValue(setting: Setting, value: unknown): string {
   if (setting.secret) return '***'
   if (setting.kind === 'duration') return formatDuration(Number(value))
   if (setting.kind === 'size') return formatSize(Number(value))
+  if (setting.kind === 'retention-overrides') return formatOverrides(value as Record<string, number>)
   return String(maskValue(setting, value))
 }
 

@@ -5,8 +5,12 @@
  */
 import { type Static, Type } from '@sinclair/typebox'
 import { LOG_LEVELS } from '../log.ts'
+import { archive } from './archive-settings.ts'
 import { database, redis, scheduler } from './connection-settings.ts'
-import { events, ingest, persister, streams } from './event-settings.ts'
+import { events, ingest, persister, recorder, streams } from './event-settings.ts'
+import { orchestrationServices, runs } from './orchestration-settings.ts'
+import { PROXY_LIST } from './proxies.ts'
+import { deadLetters, losses, ticks } from './retention-settings.ts'
 import { boolean, choice, duration, integer, optional, optionalUrl, path, text } from './setting.ts'
 
 const MAX_PORT = 65_535
@@ -47,6 +51,23 @@ const server = Type.Object({
     maximum: '1h',
     description: 'How long a request may take to arrive whole before its connection is closed.',
   }),
+  rateLimit: integer({
+    environment: 'MILLRACE_SERVER_RATE_LIMIT',
+    default: 2_000,
+    minimum: 0,
+    maximum: 10_000_000,
+    description:
+      'Most requests a second that one address may send to one API server, 0 for no limit. A batch or a socket is one.',
+  }),
+  trustedProxies: optional(
+    text({
+      environment: 'MILLRACE_SERVER_TRUSTED_PROXIES',
+      default: '',
+      ...PROXY_LIST,
+      description:
+        'Proxies whose `X-Forwarded-…` headers are believed; unset, none, and all clients behind one count as one address.',
+    }),
+  ),
 })
 
 const services = Type.Object({
@@ -58,6 +79,14 @@ const services = Type.Object({
       description: 'Run the service that writes events to the log in Postgres.',
     }),
   }),
+  eventRecorder: Type.Object({
+    enabled: boolean({
+      environment: 'MILLRACE_SERVICES_EVENT_RECORDER_ENABLED',
+      aliases: ['PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED', 'PREFECT_API_SERVICES_TASK_RUN_RECORDER_ENABLED'],
+      default: true,
+      description: 'Run the service that keeps the tables of projections: runs, their states, and all others.',
+    }),
+  }),
   streamJanitor: Type.Object({
     enabled: boolean({
       environment: 'MILLRACE_SERVICES_STREAM_JANITOR_ENABLED',
@@ -65,14 +94,42 @@ const services = Type.Object({
       description: 'Run the service that trims the streams behind the slowest consumer group.',
     }),
   }),
+  lagReporter: Type.Object({
+    enabled: boolean({
+      environment: 'MILLRACE_SERVICES_LAG_REPORTER_ENABLED',
+      default: true,
+      description: 'Run the service that measures how far each consumer group is behind.',
+    }),
+  }),
+  deadConsumerReaper: Type.Object({
+    enabled: boolean({
+      environment: 'MILLRACE_SERVICES_DEAD_CONSUMER_REAPER_ENABLED',
+      default: true,
+      description: 'Run the service that forgets processes that are gone, and schedules that no process has any more.',
+    }),
+  }),
   logPartitions: Type.Object({
     enabled: boolean({
       environment: 'MILLRACE_SERVICES_LOG_PARTITIONS_ENABLED',
       default: true,
-      description:
-        "Run the service that makes the log's day partitions ahead; those past retention stay until you drop them.",
+      description: "Run the service that makes the log's day partitions ahead.",
     }),
   }),
+  retention: Type.Object({
+    enabled: boolean({
+      environment: 'MILLRACE_SERVICES_RETENTION_ENABLED',
+      default: true,
+      description: 'Run the service that removes what has passed its retention; see [retention.md](retention.md).',
+    }),
+  }),
+  projectionRebuilder: Type.Object({
+    enabled: boolean({
+      environment: 'MILLRACE_SERVICES_PROJECTION_REBUILDER_ENABLED',
+      default: true,
+      description: 'Run the service that rebuilds projections whose code has changed; see [rebuild.md](rebuild.md).',
+    }),
+  }),
+  ...orchestrationServices,
   eventStream: Type.Object({
     enabled: boolean({
       environment: 'MILLRACE_SERVICES_EVENT_STREAM_ENABLED',
@@ -126,6 +183,12 @@ const client = Type.Object({
   ),
 })
 
+const testing = boolean({
+  environment: 'MILLRACE_TESTING',
+  default: false,
+  description: 'Serve `POST /api/millrace/testing/reset`, which deletes everything. For tests alone.',
+})
+
 /** What code sees: `Settings` is its type. */
 export const SettingsSchema = Type.Object({
   home: path({
@@ -141,10 +204,17 @@ export const SettingsSchema = Type.Object({
   events,
   ingest,
   persister,
+  recorder,
+  deadLetters,
+  losses,
+  ticks,
+  archive,
   services,
+  runs,
   log,
   metrics,
   client,
+  testing,
 })
 
 /** All settings, checked; durations are milliseconds, sizes bytes, null means unset. */

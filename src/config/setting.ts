@@ -11,6 +11,7 @@ export type Kind =
   | 'boolean'
   | 'integer'
   | 'duration'
+  | 'retention-overrides'
   | 'size'
   | 'text'
   | 'choice'
@@ -57,6 +58,11 @@ export function duration(
   about: About & { readonly default: string; readonly minimum: string; readonly maximum: string },
 ) {
   return Type.Integer({ ...about, kind: 'duration', ...bounds(about, parseDuration) })
+}
+
+/** How long events of some names are kept, in milliseconds; none unless set. */
+export function retentionOverrides(about: About) {
+  return Type.Record(Type.String(), Type.Integer(), { ...about, kind: 'retention-overrides', default: {} })
 }
 
 /** A number of bytes; bounds and default written as people write them. */

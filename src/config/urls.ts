@@ -63,7 +63,7 @@ export function maskUrl(text: string): string {
   const masked = text
     // To the last @, since a password may hold one that was not encoded. Where what is hidden so reaches into a
     // password of the query, the rest of that is hidden too.
-    .replace(/^([a-z+]+:\/*[^:@/]*:)(.*)@(.*)$/is, (_, begin: string, secret: string, rest: string) =>
+    .replace(/^([a-z][a-z0-9+.-]*:\/*[^:@/]*:)(.*)@(.*)$/is, (_, begin: string, secret: string, rest: string) =>
       /password[^=&]*=/i.test(secret) ? `${begin}***` : `${begin}***@${rest}`,
     )
     .replace(/([?&][^=&]*password[^=&]*=)[^&]*/gi, '$1***')
