@@ -24,6 +24,13 @@ export function parseInstant(value: unknown): Instant | null {
   return null
 }
 
+const DATE = /^\d{4}-\d\d-\d\d$/
+
+/** The same, and a date alone, which is its midnight in UTC: so Prefect's server reads what is asked of it. */
+export function parseInstantOrDate(value: unknown): Instant | null {
+  return parseInstant(typeof value === 'string' && DATE.test(value) ? `${value}T00:00:00Z` : value)
+}
+
 /** The instant of a clock reading in milliseconds. */
 export function instantOfMs(ms: number): Instant {
   return { iso: `${new Date(ms).toISOString().slice(0, -1)}000Z`, ms }

@@ -49,6 +49,67 @@ export function decodeRecord(bytes: Buffer): EventRecord {
   }
 }
 
+/** Before a record's name come an instant and an id, each of a fixed length, and a delimiter after each. */
+const INSTANT_LENGTH = '2026-11-24T00:04:11.208894Z'.length
+const ID_AT = INSTANT_LENGTH + DELIMITER.length
+const NAME_AT = ID_AT + 36 + DELIMITER.length + QUOTE.length
+const QUOTE_BYTE = QUOTE.charCodeAt(0)
+
+/** The event's name alone. @throws RangeError when the bytes are no record */
+export function nameIn(record: Buffer): string {
+  return quotedAt(record, NAME_AT)
+}
+
+function quotedAt(record: Buffer, from: number): string {
+  const end = record.indexOf(QUOTE_BYTE, from)
+  if (end < 0) throw new RangeError(`a record has ${FIELDS} fields, these bytes end before the fourth`)
+  return record.toString('utf8', from, end)
+}
+
+/** A record of which what comes behind the resource's id is decoded when somebody asks for it: many never do. */
+export class RecordInBytes implements EventRecord {
+  readonly occurred: string
+  readonly id: string
+  readonly event: string
+  readonly resourceId: string
+  readonly #bytes: Buffer
+  #whole: EventRecord | undefined
+
+  /**
+   * @param name of the event, where it was read before
+   * @throws RangeError when the bytes are no record
+   */
+  constructor(bytes: Buffer, name = nameIn(bytes)) {
+    const nameEnd = bytes.indexOf(QUOTE_BYTE, NAME_AT)
+    this.#bytes = bytes
+    this.occurred = bytes.toString('latin1', 0, INSTANT_LENGTH)
+    this.id = bytes.toString('latin1', ID_AT, ID_AT + 36)
+    this.event = name
+    this.resourceId = quotedAt(bytes, nameEnd + 2 * QUOTE.length + DELIMITER.length)
+  }
+
+  get #decoded(): EventRecord {
+    this.#whole ??= decodeRecord(this.#bytes)
+    return this.#whole
+  }
+
+  get follows(): string | null {
+    return this.#decoded.follows
+  }
+
+  get resource(): string {
+    return this.#decoded.resource
+  }
+
+  get related(): string {
+    return this.#decoded.related
+  }
+
+  get payload(): string {
+    return this.#decoded.payload
+  }
+}
+
 /** The event as JSON text in the envelope's order, assembled without parsing anything. */
 export function eventJson(record: EventRecord, received: string): string {
   const follows = record.follows === null ? 'null' : `"${record.follows}"`

@@ -1,0 +1,7 @@
+/** A variable as its events tell it: each carries, in `payload.variable`, the fields that it set. */
+import { type Static, Type } from '@sinclair/typebox'
+import { RECORD_COLUMNS, Tags } from './columns.ts'
+
+/** The row of a variable. */
+export const Variable = Type.Object({ ...RECORD_COLUMNS, name: Type.String(), value: Type.Unknown(), tags: Tags })
+export type VariableRow = Static<typeof Variable>
