@@ -1,62 +1,16 @@
 import type { EncodedEvent } from '#src/events/encode.ts'
-import { instantOfMs } from '#src/events/instant.ts'
-import type { Metrics } from '#src/metrics.ts'
+import type { QueueState } from '#src/queue-gauges.ts'
+import { type AppendCallOptions, createAppendCall } from './append-call.ts'
 import { awaitLayout, Moved } from './await-layout.ts'
-import type { Ring } from './bell.ts'
-import {
-  type AppendedEntry,
-  type Appender,
-  type AppendResult,
-  type ExpectedVersion,
-  parseEntryId,
-  type VersionConflict,
-} from './bus.ts'
+import type { Appender, AppendResult, ExpectedVersion, VersionConflict } from './bus.ts'
 import { asBusError, type Client } from './connection.ts'
-import type { Confirm } from './durability.ts'
 import type { Keys } from './keys.ts'
 import type { Layout, Partitioning } from './partitioning.ts'
-import { runScript } from './scripts.ts'
+import { createTicket, entryOf, settle, settleFailed, takeBatch, takeRest, type Waiting } from './ticket.ts'
 
 /** What the appender needs beside its connection. */
-export interface AppenderOptions {
+export interface AppenderOptions extends AppendCallOptions {
   readonly layout: Layout
-  readonly dedupWindowMs: number
-  /** Most ids remembered, over all partitions. */
-  readonly dedupMaxIds: number
-  /** Group whose distance from the stream's end is the backlog. */
-  readonly durableGroup: string
-  readonly nowMs: () => number
-  readonly metrics: Metrics
-  /** Told after each append how many events the partition has had, and how many of them the durable group has not applied. */
-  readonly onBacklog: (partition: number, total: number, backlog: number) => void
-  /** Called after each append, where the readers of a partition can't be woken by Redis. */
-  readonly ring?: Ring | null
-  /** Waited for after each append, where more durability is asked for than the server gives by itself. */
-  readonly confirm?: Confirm | null
-}
-
-/** Bounds of one entry: a reader's batch is a number of entries, so an entry must not be large. */
-const MAX_ENTRY_EVENTS = 1_000
-const MAX_ENTRY_BYTES = 256 * 1024
-const ID_BYTES = 16
-/** How long Redis knows an aggregate's version; afterwards that of its row counts. */
-const VERSION_TTL_MS = 60 * 60_000
-
-/** One call to `append`, until all of its events are in. */
-interface Ticket {
-  waiting: number
-  failure: unknown
-  readonly duplicates: Set<number>
-  readonly entries: AppendedEntry[]
-  readonly resolve: (result: AppendResult) => void
-  readonly reject: (error: unknown) => void
-}
-
-interface Waiting {
-  readonly ticket: Ticket
-  /** The event's place in its call. */
-  readonly index: number
-  readonly event: EncodedEvent
 }
 
 interface Lane {
@@ -66,10 +20,13 @@ interface Lane {
 
 /**
  * Groups appends: while a partition's script is under way, what comes meanwhile waits and goes together in the next one.
- * So one caller pays one round trip, and many share a few. The queue is bounded by what the door lets in.
+ * So one caller pays one round trip, and many share a few. The queue is bounded by what the door lets in: requests, their
+ * bodies, and the frames of sockets each have a bound.
  */
 export function createAppender(redis: Client, keys: Keys, options: AppenderOptions): Appender {
-  const { layout, ring = null, confirm = null } = options
+  const { layout } = options
+  const send = createAppendCall(redis, keys, options)
+  options.metrics.queues.watch('append', waiting)
   // What partitions are chosen by; the layout may be newer for a moment, and then Redis turns the append back.
   let laid = layout.current
   let lanes = lanesFor(laid)
@@ -78,14 +35,7 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
   function append(events: readonly EncodedEvent[]): Promise<AppendResult> {
     if (events.length === 0) return Promise.resolve({ duplicates: new Set(), entries: [] })
     return new Promise((resolve, reject) => {
-      const ticket: Ticket = {
-        waiting: events.length,
-        failure: null,
-        duplicates: new Set(),
-        entries: [],
-        resolve,
-        reject,
-      }
+      const ticket = createTicket(events.length, resolve, reject)
       const touched = new Set<number>()
       events.forEach((event, index) => {
         const partition = event.keyHash % lanes.length
@@ -94,6 +44,11 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
       })
       for (const partition of touched) void drain(partition)
     })
+  }
+
+  function waiting(): QueueState {
+    const events = lanes.flatMap(({ queue }) => queue.map(({ event }) => event.record.length))
+    return { items: events.length, bytes: events.reduce((sum, bytes) => sum + bytes, 0) }
   }
 
   async function drain(partition: number): Promise<void> {
@@ -155,122 +110,18 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
     }
   }
 
-  async function send(partition: number, chosenBy: Partitioning, events: readonly EncodedEvent[]): Promise<Reply>
-  async function send(
-    partition: number,
-    chosenBy: Partitioning,
-    events: readonly EncodedEvent[],
-    version: ExpectedVersion,
-  ): Promise<Reply | VersionConflict>
-  async function send(
-    partition: number,
-    chosenBy: Partitioning,
-    events: readonly EncodedEvent[],
-    version?: ExpectedVersion,
-  ): Promise<Reply | VersionConflict> {
-    const { ids, lengths, records, days } = pack(events)
-    const names = [keys.stream(partition), keys.state(partition), keys.seen(partition, 'a'), keys.seen(partition, 'b')]
-    const { dedupWindowMs, dedupMaxIds, durableGroup, metrics } = options
-    const { partitions, epoch } = chosenBy
-    const maxSeen = Math.max(1_000, Math.floor(dedupMaxIds / partitions / 2))
-    const received = instantOfMs(options.nowMs()).iso
-    const args = [ids, lengths, records, 'events', received, days, dedupWindowMs, maxSeen, durableGroup, epoch]
-    if (version !== undefined) {
-      names.push(keys.version(partition, version.aggregate))
-      args.push(version.expected, VERSION_TTL_MS)
+  async function versionOf(keyHash: number, aggregate: string): Promise<number | null> {
+    try {
+      const version = await redis.get(keys.version(keyHash % layout.current.partitions, aggregate))
+      return version === null ? null : Number(version)
+    } catch (error) {
+      throw asBusError(error)
     }
-    metrics.appendBatchEvents.observe(events.length)
-    const done = metrics.appendSeconds.startTimer()
-    const reply = (await runScript(redis, 'append', names, args)) as
-      | ['conflict', number]
-      | ['moved', number]
-      | ['ok', string, number, number, number[]]
-    done()
-    if (reply[0] === 'moved') throw new Moved()
-    if (reply[0] === 'conflict') return { actual: reply[1] }
-    const [, entry, backlog, total, duplicates] = reply
-    options.onBacklog(partition, total, backlog)
-    if (entry !== '') ring?.(partition)
-    if (confirm !== null) await confirm(partition, entry !== '')
-    return { entry, duplicates }
   }
 
-  return { append, appendExpecting }
+  return { append, appendExpecting, versionOf }
 }
 
 function lanesFor({ partitions }: Partitioning): Lane[] {
   return Array.from({ length: partitions }, () => ({ queue: [], inFlight: false }))
-}
-
-/** The arguments that the script wants of events: ids and lengths packed, records one after another, days in a list. */
-function pack(events: readonly EncodedEvent[]) {
-  const ids = Buffer.allocUnsafe(events.length * ID_BYTES)
-  const lengths = Buffer.allocUnsafe(events.length * 4)
-  const records = new Array<Buffer>(events.length)
-  const days = new Set<number>()
-  events.forEach((event, i) => {
-    ids.write(event.id.replaceAll('-', ''), i * ID_BYTES, 'hex')
-    lengths.writeUInt32BE(event.record.length, i * 4)
-    records[i] = event.record
-    days.add(event.day)
-  })
-  return { ids, lengths, records: Buffer.concat(records), days: [...days].join(',') }
-}
-
-interface Reply {
-  readonly entry: string
-  readonly duplicates: readonly number[]
-}
-
-function takeBatch(queue: Waiting[]): Waiting[] {
-  let bytes = 0
-  let count = 0
-  while (count < queue.length && count < MAX_ENTRY_EVENTS) {
-    bytes += (queue[count] as Waiting).event.record.length
-    if (count > 0 && bytes > MAX_ENTRY_BYTES) break
-    count++
-  }
-  return queue.splice(0, count)
-}
-
-/**
- * Takes what a failed batch's calls still have in the queue: they are made again as a whole, so if their later events
- * went in now, the earlier ones would come behind them.
- */
-function takeRest(batch: readonly Waiting[], queue: Waiting[]): Waiting[] {
-  const calls = new Set(batch.map(({ ticket }) => ticket))
-  const rest = queue.filter(({ ticket }) => calls.has(ticket))
-  if (rest.length > 0) queue.splice(0, queue.length, ...queue.filter(({ ticket }) => !calls.has(ticket)))
-  return rest
-}
-
-function settle(batch: readonly Waiting[], partition: number, reply: Reply): void {
-  for (const at of reply.duplicates) {
-    const { ticket, index } = batch[at] as Waiting
-    ticket.duplicates.add(index)
-  }
-  const entry = entryOf(partition, reply)
-  let last: Ticket | null = null
-  for (const { ticket } of batch) {
-    if (ticket !== last) ticket.entries.push(entry)
-    last = ticket
-    finish(ticket)
-  }
-}
-
-function entryOf(partition: number, { entry }: Reply): AppendedEntry {
-  return { partition, id: entry === '' ? null : parseEntryId(entry) }
-}
-
-function settleFailed(batch: readonly Waiting[], error: unknown): void {
-  for (const { ticket } of batch) {
-    ticket.failure = error
-    finish(ticket)
-  }
-}
-
-function finish(ticket: Ticket): void {
-  if (--ticket.waiting > 0) return
-  if (ticket.failure !== null) ticket.reject(ticket.failure)
-  else ticket.resolve({ duplicates: ticket.duplicates, entries: ticket.entries })
 }

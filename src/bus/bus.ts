@@ -56,13 +56,20 @@ export interface Appender {
    * @throws BusUnavailable like `append`
    */
   appendExpecting(events: readonly EncodedEvent[], version: ExpectedVersion): Promise<AppendResult | VersionConflict>
+  /**
+   * The version that Redis knows of an aggregate of this ordering key; null when it knows none, or none any more.
+   * @throws BusUnavailable
+   */
+  versionOf(keyHash: number, aggregate: string): Promise<number | null>
 }
 
 /** What a writer read before it decided. */
 export interface ExpectedVersion {
   readonly aggregate: string
-  /** Events the aggregate had. */
+  /** Events the aggregate had; any other integer that was given as `next`. */
   readonly expected: number
+  /** The version from then on; when left out, `expected` and the number of events. */
+  readonly next?: number
 }
 
 /** Somebody else was faster. A lost race: read again and decide again. */

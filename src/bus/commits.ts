@@ -18,7 +18,7 @@ export interface Commit {
 const ACK_IDS = 1_000
 
 /**
- * Acknowledges what was committed and tells every process that waits for it. To be called after the commit, never before.
+ * Tells every process that waits for it what was committed, and acknowledges that. To be called after the commit, never before.
  * @throws BusUnavailable; the entries are then delivered again and found to be applied already
  */
 export async function announceCommits(
@@ -28,11 +28,10 @@ export async function announceCommits(
   commits: readonly Commit[],
 ): Promise<void> {
   try {
+    const told = JSON.stringify(commits.map(({ partition, done, ids }) => [partition, done, ids]))
+    // First, since commands wait for it: an acknowledgement is a write, which Redis answers when it is on disk.
+    await redis.publish(keys.committed(group), told)
     await Promise.all(commits.map((commit) => acknowledge(redis, keys, group, commit)))
-    await redis.publish(
-      keys.committed(group),
-      JSON.stringify(commits.map(({ partition, ids, done }) => [partition, done, ids])),
-    )
   } catch (error) {
     throw asBusError(error)
   }
@@ -54,6 +53,8 @@ async function acknowledge(
 export interface CommitWatch {
   /** True once all entries are committed, false when `withinMs` passes first. Call it right after the append. */
   wait(entries: readonly AppendedEntry[], withinMs: number): Promise<boolean>
+  /** Entries that are waited for. */
+  readonly waiting: number
   close(): void
 }
 
@@ -108,7 +109,13 @@ export function watchCommits(
     })
   }
 
-  return { wait, close: () => redis.disconnect() }
+  return {
+    wait,
+    get waiting() {
+      return waiting.size
+    },
+    close: () => redis.disconnect(),
+  }
 }
 
 /** The last few thousand ids: a commit may be announced before the append's own answer has been read. */

@@ -24,7 +24,8 @@ const COMMAND_TIMEOUT_MS = 10_000
 const CONNECT_TIMEOUT_MS = 5_000
 const SENTINEL_TIMEOUT_MS = 2_000
 const AGAIN_MS = 200
-const SILENCE_MS = 5_000
+/** Of the time for an answer: after so long without any the connection counts as dead. */
+const SILENCE = 1.5
 /** How soon a slot that moved is noticed when no answer says so, because the node that had it says nothing at all. */
 const REFRESH_MS = 3_000
 
@@ -44,13 +45,14 @@ export function connect(address: BusAddress, use: string, log: Log, timeoutMs = 
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_TIMEOUT_MS,
     commandTimeout: timeoutMs,
-    socketTimeout: timeoutMs + SILENCE_MS, // open but dead: no answer to anything
+    socketTimeout: timeoutMs * SILENCE, // open but dead: no answer to anything
     keepAlive: 10_000,
     // A primary that became a replica answers READONLY: connect anew, to whoever is the primary now.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   }
   const client = open(target, options, tls, address.tlsCaFile ? tls : undefined)
   hosts.set(client, hostsOf(target))
+  if (client instanceof Redis) endWatchWithConnection(client)
   let away = false
   client.on('error', (error: Error) => {
     if (!away) log.warn({ connection: use, reason: error.message }, 'Redis is away; reconnecting until it is back')
@@ -139,6 +141,19 @@ class SentinelRedis extends Redis {
     this.#closed ||= !reconnect
     super.disconnect(reconnect)
   }
+}
+
+/**
+ * ioredis 5 leaves the watch of a connection that is lost before an answer came: 15 s later it cuts the connection made
+ * since, and until then that one has none. Put right in 6 (https://github.com/redis/ioredis/pull/2148). A cluster's nodes
+ * are no concern: it makes a new client for each connection.
+ */
+function endWatchWithConnection(client: Redis): void {
+  const watched = client as unknown as { socketTimeoutTimer: NodeJS.Timeout | undefined }
+  client.on('close', () => {
+    clearTimeout(watched.socketTimeoutTimer)
+    watched.socketTimeoutTimer = undefined
+  })
 }
 
 const hosts = new WeakMap<Client, string>()

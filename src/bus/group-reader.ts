@@ -35,13 +35,19 @@ export interface BusLoss {
   readonly partition: number
   /** The group's checkpoint: what came up to it is applied. What was appended behind it, before Redis lost it, is gone. */
   readonly fromExclusive: EntryId
-  /** The last id before the first entry that Redis has behind the checkpoint; null when it has none. */
+  /**
+   * The last id before the first entry that Redis has behind the checkpoint; when it has none, that of the moment in which
+   * it was looked at. Null when that is before the checkpoint: a clock went back.
+   */
   readonly toInclusive: EntryId | null
   /**
    * `flushed`: the stream began anew. `rolled_back`: it is an older state, as after a failover to a replica that lagged.
-   * `missing`: the group was gone, and running numbers are skipped behind its checkpoint.
+   * `missing`: the group was gone, or had acknowledged more than its checkpoint knows (Postgres is an older state), and
+   * running numbers are skipped behind the checkpoint.
    */
   readonly cause: 'flushed' | 'rolled_back' | 'missing'
+  /** How many events, where that is known. */
+  readonly events?: number
   /** What was seen, in words. */
   readonly detail: string
 }
@@ -56,8 +62,14 @@ export interface GroupReader {
    * and where Redis has come back without its latest entries, brings ids and numbers above what was applied.
    * @param at the group's checkpoint in Postgres
    * @param eventCount events applied up to it, counted from the stream's beginning
+   * @param onLoss called while what was lost can still be seen; when it throws, nothing is changed and this throws the same
    */
-  ensure(partition: number, at: EntryId, eventCount?: number): Promise<Ensured>
+  ensure(
+    partition: number,
+    at: EntryId,
+    eventCount?: number,
+    onLoss?: (loss: BusLoss) => Promise<void>,
+  ): Promise<Ensured>
   /** Entries never delivered to the group, per partition in order; waits `blockMs` for the first. */
   readNew(partitions: readonly number[], maxBytes: number, blockMs: number): Promise<Entry[]>
   readPending(partition: number, after: EntryId, count: number): Promise<PendingEntries>
@@ -74,18 +86,28 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
   redis.once('ready', () => redis.on(redis instanceof Cluster ? '-node' : 'close', () => (cut = true)))
   let entryBytes = START_ENTRY_BYTES // a running mean, to bound a reply by bytes: Redis bounds it by entries alone
 
-  async function ensure(partition: number, at: EntryId, eventCount = 0): Promise<Ensured> {
-    try {
-      const names = [keys.stream(partition), keys.state(partition)]
-      const reply = (await runScript(redis, 'ensure', names, [group, at.ms, at.seq, eventCount])) as EnsureReply
-      const [made, cause, , , nextId] = reply
-      if (cause === '') return { made: made === 1, loss: null }
-      const toInclusive = nextId === '' ? null : idBefore(parseEntryId(nextId))
-      const detail = describeLoss(reply, at, eventCount)
-      return { made: made === 1, loss: { group, partition, fromExclusive: at, toInclusive, cause, detail } }
-    } catch (error) {
-      throw asBusError(error)
+  async function ensure(
+    partition: number,
+    at: EntryId,
+    eventCount = 0,
+    onLoss?: (loss: BusLoss) => Promise<void>,
+  ): Promise<Ensured> {
+    const names = [keys.stream(partition), keys.state(partition)]
+    const step = async (look: 0 | 1) => {
+      try {
+        return (await runScript(redis, 'ensure', names, [group, at.ms, at.seq, eventCount, look])) as EnsureReply
+      } catch (error) {
+        throw asBusError(error)
+      }
     }
+    const reply = await step(onLoss ? 1 : 0)
+    const made = reply[0] === 1
+    const loss = lossIn(reply, { group, partition, at, eventCount })
+    if (loss !== null && onLoss) {
+      await onLoss(loss)
+      await step(0)
+    }
+    return { made, loss }
   }
 
   async function read(streams: StreamsRead): Promise<Found> {
@@ -159,11 +181,30 @@ type EnsureReply = [
   deliveredId: string,
   nextId: string,
   nextNumber: string,
+  nowMs: number,
 ]
+
+interface Standing {
+  readonly group: string
+  readonly partition: number
+  readonly at: EntryId
+  readonly eventCount: number
+}
+
+function lossIn(reply: EnsureReply, { group, partition, at, eventCount }: Standing): BusLoss | null {
+  const [, cause, , , nextId, nextNumber, nowMs] = reply
+  if (cause === '') return null
+  const now = nowMs > at.ms ? { ms: nowMs, seq: 0 } : null
+  const toInclusive = nextId === '' ? now : idBefore(parseEntryId(nextId))
+  const detail = describeLoss(reply, at, eventCount)
+  const events = cause === 'missing' ? { events: Number(nextNumber) - eventCount } : {}
+  return { group, partition, fromExclusive: at, toInclusive, cause, ...events, detail }
+}
 
 function describeLoss([, cause, lastId, deliveredId, , nextNumber]: EnsureReply, at: EntryId, eventCount: number) {
   const applied = `the group had applied ${eventCount} events, up to ${formatEntryId(at)}`
   if (cause === 'rolled_back')
     return `the stream had gone back to ${lastId}, the group to ${deliveredId || 'nothing'}; ${applied}`
-  return `the group was gone and the next event is number ${nextNumber}; ${applied}`
+  const group = deliveredId === '' ? 'gone' : `at ${deliveredId}`
+  return `the group was ${group} and the next event is number ${nextNumber}; ${applied}`
 }

@@ -11,6 +11,7 @@ import type { Appender } from './bus.ts'
 import { announceCommits, type Commit, type CommitWatch, watchCommits } from './commits.ts'
 import { asBusError, type BusAddress, type Client, connect, primariesOf, ready } from './connection.ts'
 import { createConfirm, type Durability } from './durability.ts'
+import { forgetSeen } from './forget-seen.ts'
 import { createGroupReader, type GroupReader } from './group-reader.ts'
 import { createInspector, type Inspector } from './inspect.ts'
 import { createKeys, type Keys } from './keys.ts'
@@ -20,7 +21,8 @@ import { createPressure, type Pressure } from './pressure.ts'
 import { checkRedis } from './redis-check.ts'
 import { appendRejections, type Rejection } from './rejections.ts'
 import { type Repartitioned, type RepartitionOptions, repartition } from './repartition.ts'
-import { type Trimmed, trimPartition } from './trim.ts'
+import { createStretches, type Stretches } from './stretch.ts'
+import { type Applied, type Trimmed, trimPartition } from './trim.ts'
 
 export * from './bus.ts'
 export type { Commit, CommitWatch } from './commits.ts'
@@ -34,7 +36,9 @@ export type { Layout, Partitioning } from './partitioning.ts'
 export type { Pressure } from './pressure.ts'
 export { decodeRejection, type Rejection } from './rejections.ts'
 export type { Repartitioned, RepartitionOptions } from './repartition.ts'
-export type { Trimmed } from './trim.ts'
+export { readServerFacts, type ServerFacts } from './server-facts.ts'
+export type { Stretch, Stretches } from './stretch.ts'
+export type { Applied, Trimmed } from './trim.ts'
 
 /** Partitions of a new installation. */
 const STANDARD_PARTITIONS = 8
@@ -42,6 +46,11 @@ const LAYOUT_EVERY_MS = 1_000
 
 /** The group that writes the log; what is durable is what it has committed. */
 export const PERSISTER = 'persister'
+/** The group that keeps the tables of projections. */
+export const RECORDER = 'recorder'
+
+/** Groups that need every event: they hold back the trimming before they were there once, and their lag holds senders. */
+export const DURABLE_GROUPS: readonly string[] = [PERSISTER, RECORDER]
 
 export interface BusOptions extends BusAddress, Partial<Durability> {
   /** All keys begin with it, in braces. */
@@ -56,6 +65,8 @@ export interface BusOptions extends BusAddress, Partial<Durability> {
   readonly holdBacklogEvents: number
   readonly maxBacklogEvents: number
   readonly holdMs: number
+  /** Default `DURABLE_GROUPS`. */
+  readonly durableGroups?: readonly string[]
   readonly log: Log
   readonly metrics: Metrics
   readonly nowMs?: () => number
@@ -83,12 +94,18 @@ export interface Bus {
   reader(group: string): GroupReader
   leases(group: string, member: string, ttlMs: number): Leases
   announce(group: string, commits: readonly Commit[]): Promise<void>
+  /** Listens for commits of a group, on a connection of its own. */
+  watch(group: string): CommitWatch
   /** Removes up to `limit` entries that all groups have acknowledged and that are older than `graceMs`. */
-  trim(partition: number, graceMs: number, limit: number): Promise<Trimmed>
+  trim(partition: number, graceMs: number, limit: number, applied?: readonly Applied[]): Promise<Trimmed>
   /** Changes the number of partitions while everything runs; see `repartition.ts`. */
   repartition(options: Omit<RepartitionOptions, 'groups'>): Promise<Repartitioned>
   /** Looks at streams and groups. */
   readonly inspector: Inspector
+  /** Reads what is still in the streams, without a group. */
+  readonly stretches: Stretches
+  /** For a database that was emptied; see `forget-seen.ts`. */
+  forgetSeen(): Promise<number>
   /** One more connection, for a reader that blocks; closed with the bus. */
   connection(use: string, timeoutMs?: number): Client
   /** @throws BusUnavailable */
@@ -101,7 +118,7 @@ export interface Bus {
  * @throws BusUnavailable | EvictionPolicyUnsafe | DurabilityUnsupported | PartitionCountMismatch
  */
 export async function createBus(options: BusOptions): Promise<Bus> {
-  const { log, nowMs = Date.now, connectWithinMs = 30_000 } = options
+  const { log, nowMs = Date.now, connectWithinMs = 30_000, durableGroups: groups = DURABLE_GROUPS } = options
   const { waitReplicas = 0, waitFsync = 'none' } = options
   const durability: Durability = { waitReplicas, waitFsync }
   const keys = createKeys(options.prefix)
@@ -132,10 +149,15 @@ export async function createBus(options: BusOptions): Promise<Bus> {
   }
 
   const closing: (() => void)[] = [close]
+  const watched = (commits: CommitWatch): CommitWatch => {
+    options.metrics.queues.watch('commits', () => ({ items: commits.waiting }))
+    return commits
+  }
   function producer(): Producer {
-    const pressure = createPressure(redis, keys, { ...options, layout, group: PERSISTER })
+    const pressure = createPressure(redis, keys, { ...options, layout, groups })
     const watching = connection('commits')
-    const commits = watchCommits(watching, keys, PERSISTER, log, pressure.committed)
+    const onDone = (partition: number, done: number) => pressure.committed(PERSISTER, partition, done)
+    const commits = watched(watchCommits(watching, keys, PERSISTER, log, onDone))
     closing.unshift(() => pressure.close())
     const looking = setInterval(() => layout.refresh().catch(() => {}), LAYOUT_EVERY_MS) // an append would tell, too
     looking.unref()
@@ -145,13 +167,12 @@ export async function createBus(options: BusOptions): Promise<Bus> {
       ...options,
       ...after,
       layout,
-      durableGroup: PERSISTER,
       nowMs,
-      onBacklog: pressure.appended,
+      onAppended: pressure.appended,
     })
     let turn = 0
     const reject = (rejections: readonly Rejection[]) =>
-      appendRejections(appending, keys, layout, turn++, PERSISTER, nowMs(), rejections, after)
+      appendRejections(appending, keys, layout, turn++, nowMs(), rejections, after)
     return { ...appender, reject, pressure, commits }
   }
 
@@ -165,9 +186,13 @@ export async function createBus(options: BusOptions): Promise<Bus> {
     reader: (group) => createGroupReader(connection(`read-${group}`), keys, group),
     leases: (group, member, ttlMs) => createLeases(redis, keys, group, member, ttlMs),
     announce: (group, commits) => announceCommits(redis, keys, group, commits),
-    trim: (partition, graceMs, limit) => trimPartition(redis, keys, partition, [PERSISTER], graceMs, limit),
-    repartition: (options) => repartition(redis, keys, layout, { ...options, groups: [PERSISTER] }),
-    inspector: createInspector(redis, keys, () => layout.current.partitions, [PERSISTER]),
+    watch: (group) => watched(watchCommits(connection(`commits-${group}`), keys, group, log, () => {})),
+    trim: (partition, graceMs, limit, applied = []) =>
+      trimPartition(redis, keys, partition, groups, graceMs, limit, applied),
+    repartition: (options) => repartition(redis, keys, layout, { ...options, groups }),
+    inspector: createInspector(redis, keys, () => layout.current.partitions, groups),
+    stretches: createStretches(redis, keys),
+    forgetSeen: () => forgetSeen(redis, keys),
     connection,
     async ping() {
       try {

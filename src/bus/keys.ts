@@ -22,6 +22,12 @@ export interface Keys {
   committed(group: string): string
   /** Channel, in a cluster: partitions that have news. */
   appended(): string
+  /** Stream of ticks that are due, until somebody has taken them. */
+  ticks(): string
+  /** Hash: the instant of each job that is to be emitted next. */
+  nextTicks(): string
+  /** The latest time the emitters have seen. */
+  tickClock(): string
 }
 
 export function createKeys(prefix: string): Keys {
@@ -37,5 +43,8 @@ export function createKeys(prefix: string): Keys {
     layout: () => `{${prefix}}:layout`,
     committed: (group) => `{${prefix}}:committed:${group}`,
     appended: () => `{${prefix}}:appended`,
+    ticks: () => `{${prefix}:ticks}:due`,
+    nextTicks: () => `{${prefix}:ticks}:next`,
+    tickClock: () => `{${prefix}:ticks}:clock`,
   }
 }

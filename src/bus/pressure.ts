@@ -1,6 +1,7 @@
 import { BusUnavailable, Overloaded } from '#src/errors.ts'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
+import { createBacklog } from './backlog.ts'
 import { type Client, primariesOf } from './connection.ts'
 import type { Keys } from './keys.ts'
 import type { Layout } from './partitioning.ts'
@@ -8,7 +9,8 @@ import type { Layout } from './partitioning.ts'
 /** Bounds of what may wait in the streams. */
 export interface PressureOptions {
   readonly layout: Layout
-  readonly group: string
+  /** Durable groups: the one that is furthest behind decides. */
+  readonly groups: readonly string[]
   /** From so many events not yet applied, senders are held for a moment. */
   readonly holdBacklogEvents: number
   /** From so many, they are refused. */
@@ -30,8 +32,8 @@ export interface Pressure {
    */
   admit(): Promise<void>
   /** Told by every append and every commit. */
-  appended(partition: number, total: number, backlog: number): void
-  committed(partition: number, done: number): void
+  appended(partition: number, total: number): void
+  committed(group: string, partition: number, done: number): void
   close(): void
 }
 
@@ -44,27 +46,24 @@ const FULL_MEMORY = 0.95
 const RETRY_MS = { least: 1_000, most: 30_000, unknown: 5_000 }
 
 export function createPressure(redis: Client, keys: Keys, options: PressureOptions): Pressure {
-  const { metrics, layout } = options
-  // By partition; a partition that is no more has nothing waiting when it goes.
-  const total: number[] = []
-  const done: number[] = []
-  const answered: number[] = [] // events that this process was told are in
+  const { metrics, layout, groups } = options
+  const answered: number[] = [] // by partition: events that this process was told are in
   const held = new Set<() => void>()
-  const drain = createRate()
-  let backlog = 0
+  const backlog = createBacklog(
+    groups,
+    () => layout.current.partitions,
+    (group, events) => metrics.backlogEvents.set({ group }, events),
+  )
   let memory = 0
-  let lastCommitMs = 0
 
-  function recount(): void {
-    backlog = 0
-    for (let i = 0; i < layout.current.partitions; i++) backlog += Math.max(0, (total[i] ?? 0) - (done[i] ?? 0))
-    metrics.backlogEvents.set({ group: options.group }, backlog)
-    if (backlog < options.holdBacklogEvents) for (const letGo of held) letGo()
+  function letGoWhenShort(): void {
+    if (backlog.worst().events < options.holdBacklogEvents) for (const letGo of held) letGo()
   }
 
   function state(): 'open' | 'hold' | 'refuse' {
-    if (backlog >= options.maxBacklogEvents || memory >= REFUSE_MEMORY) return 'refuse'
-    return backlog >= options.holdBacklogEvents ? 'hold' : 'open'
+    const { events } = backlog.worst()
+    if (events >= options.maxBacklogEvents || memory >= REFUSE_MEMORY) return 'refuse'
+    return events >= options.holdBacklogEvents ? 'hold' : 'open'
   }
 
   function check(): void {
@@ -78,20 +77,20 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
 
   function refusal(): Overloaded {
     metrics.refusedRequests.inc({ reason: 'backlog' })
-    const rate = drain.perSecond()
-    const excess = Math.max(0, backlog - options.holdBacklogEvents)
-    const wait = rate > 0 ? (excess / rate) * 1_000 : RETRY_MS.unknown
+    const { group, events, perSecond } = backlog.worst()
+    const excess = Math.max(0, events - options.holdBacklogEvents)
+    const wait = perSecond > 0 ? (excess / perSecond) * 1_000 : RETRY_MS.unknown
     const retryAfterMs = Math.min(RETRY_MS.most, Math.max(RETRY_MS.least, Math.round(wait)))
     const why =
       memory >= REFUSE_MEMORY
         ? `Redis has used ${Math.round(memory * 100)} % of its memory`
-        : `${backlog} events wait to be written to Postgres`
+        : `${events} events wait to be written to Postgres (group ${group})`
     return new Overloaded(`${why}; send the same again in ${Math.ceil(retryAfterMs / 1_000)} s.`, { retryAfterMs })
   }
 
   async function admit(): Promise<void> {
     check()
-    if (state() === 'open' || Date.now() - lastCommitMs > STALLED_MS) return
+    if (state() === 'open' || Date.now() - backlog.worst().lastCommitMs > STALLED_MS) return
     metrics.heldRequests.inc()
     await new Promise<void>((resolve) => {
       const letGo = () => {
@@ -115,16 +114,20 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
   async function look(): Promise<void> {
     const before = [...answered]
     const all = Array.from({ length: layout.current.partitions }, (_, i) => i)
-    const counts = await Promise.all(all.map((i) => redis.hmget(keys.state(i), 'count', `done:${options.group}`)))
-    counts.forEach(([count, applied], i) => {
+    const names = groups.map((group) => `done:${group}`)
+    const counts = await Promise.all(all.map((i) => redis.hmget(keys.state(i), 'count', ...names)))
+    counts.forEach(([count, ...applied], i) => {
       const has = Number(count ?? 0)
-      total[i] = has
-      done[i] = Number(applied ?? 0)
+      backlog.looked(
+        i,
+        has,
+        applied.map((done) => (done === null ? null : Number(done))),
+      )
       if (has < (before[i] ?? 0)) rolledBack(i, before[i] ?? 0, has)
     })
     const infos = await Promise.all(primariesOf(redis).map((primary) => primary.info('memory')))
     memory = Math.max(0, ...infos.map(usedPart)) // of a cluster, the node with the least room
-    recount()
+    letGoWhenShort()
   }
 
   let looking = false
@@ -139,25 +142,22 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
   }, LOOK_EVERY_MS)
   timer.unref()
 
+  const unwatch = metrics.queues.watch('held', () => ({ items: held.size }))
   return {
     state,
     check,
     admit,
-    appended(partition, count, behind) {
-      answered[partition] = Math.max(answered[partition] ?? 0, count)
-      total[partition] = count
-      done[partition] = count - behind
-      recount()
+    appended(partition, total) {
+      answered[partition] = Math.max(answered[partition] ?? 0, total)
+      backlog.appended(partition, total)
     },
-    committed(partition, applied) {
-      const before = done[partition] ?? 0
-      drain.add(Math.max(0, applied - before))
-      lastCommitMs = Date.now()
-      done[partition] = Math.max(before, applied) // 0 comes with what was found applied already
-      recount()
+    committed(group, partition, done) {
+      backlog.committed(group, partition, done)
+      letGoWhenShort()
     },
     close() {
       clearInterval(timer)
+      unwatch()
       for (const letGo of held) letGo()
     },
   }
@@ -168,22 +168,4 @@ function usedPart(info: string): number {
   const used = Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0)
   const most = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0)
   return most > 0 ? used / most : 0
-}
-
-/** A rate over the last few seconds. */
-function createRate() {
-  let windowStart = Date.now()
-  let events = 0
-  let rate = 0
-  return {
-    add(count: number): void {
-      events += count
-      const elapsed = Date.now() - windowStart
-      if (elapsed < 1_000) return
-      rate = rate === 0 ? (events / elapsed) * 1_000 : rate * 0.5 + (events / elapsed) * 1_000 * 0.5
-      events = 0
-      windowStart = Date.now()
-    },
-    perSecond: () => (Date.now() - windowStart > 10_000 ? 0 : rate),
-  }
 }

@@ -27,7 +27,6 @@ export async function appendRejections(
   keys: Keys,
   layout: Layout,
   turn: number,
-  group: string,
   nowMs: number,
   rejections: readonly Rejection[],
   { ring, confirm }: { readonly ring?: Ring | null; readonly confirm?: Confirm | null } = {},
@@ -45,7 +44,7 @@ export async function appendRejections(
         keys.seen(partition, 'a'),
         keys.seen(partition, 'b'),
       ]
-      const args = ['', length, record, 'rejected', instantOfMs(nowMs).iso, '', 0, 0, group, epoch]
+      const args = ['', length, record, 'rejected', instantOfMs(nowMs).iso, '', 0, 0, epoch]
       try {
         const [status] = (await runScript(redis, 'append', names, args)) as [string]
         moved = status === 'moved'

@@ -2,7 +2,19 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Client } from './connection.ts'
 
-const NAMES = ['append', 'commit', 'trim', 'lease', 'release', 'join', 'layout', 'inspect', 'forget', 'ensure'] as const
+const NAMES = [
+  'append',
+  'commit',
+  'trim',
+  'lease',
+  'release',
+  'join',
+  'layout',
+  'inspect',
+  'forget',
+  'ensure',
+  'emit',
+] as const
 type Name = (typeof NAMES)[number]
 
 const SCRIPTS = new Map(NAMES.map((name) => [name, load(name)]))

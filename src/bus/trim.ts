@@ -12,6 +12,13 @@ export interface Trimmed {
   readonly heldBy: string
 }
 
+/** How far a group has applied a partition, by its checkpoint. */
+export interface Applied {
+  readonly group: string
+  readonly ms: number
+  readonly seq: number
+}
+
 /** Trims one partition behind the slowest group. @throws BusUnavailable */
 export async function trimPartition(
   redis: Client,
@@ -20,9 +27,12 @@ export async function trimPartition(
   groups: readonly string[],
   graceMs: number,
   limit: number,
+  applied: readonly Applied[],
 ): Promise<Trimmed> {
   try {
-    const reply = await runScript(redis, 'trim', [keys.stream(partition)], [groups.join(','), graceMs, limit])
+    const checkpoints = applied.flatMap(({ group, ms, seq }) => [group, ms, seq])
+    const args = [groups.join(','), graceMs, limit, ...checkpoints]
+    const reply = await runScript(redis, 'trim', [keys.stream(partition)], args)
     const [removed, safeId, heldBy] = reply as [number, string, string]
     return { removed, safeId, heldBy }
   } catch (error) {

@@ -17,6 +17,7 @@ async function place(t: TestScope) {
     url: redisUrl,
     prefix,
     partitions: 2,
+    durableGroups: [PERSISTER],
     allowEviction: false,
     dedupWindowMs: 60_000,
     dedupMaxIds: 1_000,

@@ -49,10 +49,9 @@ async function place(t: TestScope) {
       layout: await openLayout(on, keys, null, PARTITIONS, PARTITIONS),
       dedupWindowMs: 60_000,
       dedupMaxIds: 1_000,
-      durableGroup: 'persister',
       nowMs: Date.now,
       metrics,
-      onBacklog: () => {},
+      onAppended: () => {},
     })
     const encoded = events.map((event) => {
       const [partition = '', text = ''] = event.split(':')

@@ -78,6 +78,37 @@ test('another number of partitions than the first is refused, and both numbers a
   })
 })
 
+test('senders are refused from 80 % of the memory of Redis, and from 95 % until there is room', async (t) => {
+  const server = await ownRedis(t, { config: { maxmemory: '0' } })
+  const bus = await createBus(busOptions(server.url, 'address'))
+  t.after(async () => bus.close())
+  const { pressure } = bus.producer()
+  const admin = new Redis(server.url)
+  t.after(async () => admin.disconnect())
+  const fill = async (part: number) => {
+    const used = Number(/^used_memory:(\d+)/m.exec(await admin.info('memory'))?.[1])
+    await admin.config('SET', 'maxmemory', Math.round(used / part))
+  }
+  const refusal = () => {
+    try {
+      pressure.check()
+      return null
+    } catch (error) {
+      return (error as { code: string }).code
+    }
+  }
+  await fill(0.5)
+  await waitUntil(() => bus.ping().then(() => true))
+  assert.equal(refusal(), null)
+  await fill(0.87)
+  await waitUntil(() => refusal() === 'OVERLOADED')
+  assert.throws(() => pressure.check(), /Redis has used 8\d % of its memory/)
+  await fill(0.99)
+  await waitUntil(() => refusal() === 'BUS_UNAVAILABLE')
+  await admin.config('SET', 'maxmemory', 0)
+  await waitUntil(() => refusal() === null)
+})
+
 test('a Redis that is away, full or broken is unavailable; a bus goes on by itself when it is back', async (t) => {
   const server = await ownRedis(t, { config: { maxmemory: '0' } })
   const bus = await createBus(busOptions(server.url, 'address'))

@@ -54,6 +54,22 @@ test('nothing is trimmed that a group has not acknowledged, comparing ids as num
   })
 })
 
+test('what a group has acknowledged beyond its checkpoint stays', async (t) => {
+  const place = await busWorld(t)
+  const { bus, redis } = place
+  await withNodesOfOne(place, async () => {
+    await put(place, '5-8', '5-9', '5-20', '10-1')
+    await redis.xgroup('CREATE', bus.keys.stream(0), 'persister', '0')
+    await readAs(place, 'persister', 4)
+    await redis.xack(bus.keys.stream(0), 'persister', '5-8', '5-9', '5-20', '10-1')
+    const checkpoint = { group: 'persister', ms: 5, seq: 9 } // Postgres came back with an older state
+    assert.equal((await bus.trim(0, 0, 10_000, [checkpoint, { group: 'gone', ms: 1, seq: 0 }])).heldBy, 'persister')
+    assert.deepEqual(await left(place), ['5-20', '10-1'], 'an entry that the checkpoint does not know of was trimmed')
+    await bus.trim(0, 0, 10_000, [{ group: 'persister', ms: 10, seq: 1 }])
+    assert.deepEqual(await left(place), [])
+  })
+})
+
 test('a group that never read holds everything', async (t) => {
   const place = await busWorld(t)
   await withNodesOfOne(place, async () => {

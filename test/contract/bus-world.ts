@@ -1,7 +1,7 @@
 /** A bus on a Redis of the run, with a key prefix of its own, and the entries that its tests append. */
 import { randomUUID } from 'node:crypto'
 import { type Client, connect, ready } from '#src/bus/connection.ts'
-import { type Bus, type BusOptions, createBus } from '#src/bus/index.ts'
+import { type Bus, type BusOptions, createBus, PERSISTER } from '#src/bus/index.ts'
 import type { EncodedEvent } from '#src/events/encode.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
@@ -25,6 +25,7 @@ export function busOptions(url: string, prefix: string): BusOptions {
     prefix,
     partitions: PARTITIONS,
     allowEviction: false,
+    durableGroups: [PERSISTER],
     dedupWindowMs: 60_000,
     dedupMaxIds: 100_000,
     holdBacklogEvents: 20_000,

@@ -104,6 +104,23 @@ test('the backlog is what the group has not applied yet, and commits shorten it'
   assert.equal(producer.pressure.state(), 'open')
 })
 
+test('senders wait for the durable group that is furthest behind', async (t) => {
+  const durableGroups = ['persister', 'recorder']
+  const place = await busWorld(t, { holdBacklogEvents: 3, maxBacklogEvents: 5, durableGroups })
+  const { bus } = place
+  const producer = bus.producer()
+  const first = await readerAt(place, START)
+  await producer.append(['a', 'b', 'c', 'd', 'e'].map((text) => eventOf(text)))
+  const entries = await first.readNew([0], 1e6, 0)
+  const ids = entries.map(({ id }) => `${id.ms}-${id.seq}`)
+  const commit = { partition: 0, ids, done: 5, generation: entries[0]?.generation ?? '' }
+  await bus.announce('persister', [commit])
+  await bus.ping()
+  assert.equal(producer.pressure.state(), 'refuse')
+  await bus.announce('recorder', [commit])
+  await waitUntil(() => producer.pressure.state() === 'open')
+})
+
 test('an append that expects a version loses to one that came before it, and writes nothing', async (t) => {
   const place = await busWorld(t)
   const producer = place.bus.producer()
@@ -113,6 +130,17 @@ test('an append that expects a version loses to one that came before it, and wri
   const both = await Promise.all(['c', 'd'].map((text) => producer.appendExpecting([eventOf(text)], version(2))))
   assert.equal(both.filter((result) => 'actual' in result).length, 1)
   assert.equal((await readAll(place)).flat().length, 3)
+})
+
+test('a writer may say which version an aggregate has from then on, and anybody may ask for it', async (t) => {
+  const producer = (await busWorld(t)).bus.producer()
+  const [event, next, last] = [eventOf('a'), eventOf('b'), eventOf('c')]
+  assert.equal(await producer.versionOf(event.keyHash, 'order.1'), null)
+  await producer.appendExpecting([event], { aggregate: 'order.1', expected: 0, next: -1 })
+  assert.equal(await producer.versionOf(event.keyHash, 'order.1'), -1)
+  assert.deepEqual(await producer.appendExpecting([next], { aggregate: 'order.1', expected: 1 }), { actual: -1 })
+  assert.ok(!('actual' in (await producer.appendExpecting([last], { aggregate: 'order.1', expected: -1, next: 2 }))))
+  assert.equal(await producer.versionOf(event.keyHash, 'order.1'), 2)
 })
 
 test('a group made later reads from where it is put, never from the end', async (t) => {
@@ -140,7 +168,7 @@ test('what was read and not acknowledged is read again by who follows, in order,
   const [first] = read
   const ids = [`${first?.id.ms}-${first?.id.seq}`]
   await bus.announce('persister', [{ partition: 0, ids, done: 1, generation: first?.generation ?? '' }])
-  const follower = await readerAt({ bus: await place.open() }, START)
+  const follower = await readerAt({ bus: await place.open() }, first?.id ?? START) // by its checkpoint a is applied
   const { entries, gone } = await follower.readPending(0, START, 10)
   assertTexts(entries, ['b', 'c'])
   assert.deepEqual(gone, [])

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
+import { formatEntryId, idBefore } from '#src/bus/bus.ts'
 import { Cluster, primariesOf } from '#src/bus/connection.ts'
 import { parseEntry } from '#src/bus/entry.ts'
 import { PERSISTER } from '#src/bus/index.ts'
@@ -148,10 +149,45 @@ for (const kind of kinds) {
 
       for (const key of [bus.keys.stream(5), bus.keys.state(5)]) await redis.del(key)
       await assert.rejects(reader.readNew([5], BYTES, 100), /NOGROUP/)
-      const gone = await reader.ensure(5, next?.id ?? ahead, 10)
+      const noLedger = () => Promise.reject(new Error('no ledger'))
+      await assert.rejects(reader.ensure(5, next?.id ?? ahead, 10, noLedger), /no ledger/)
+      const gone = await reader.ensure(5, next?.id ?? ahead, 10) // what could not be written down is still to be seen
       assert.deepEqual([gone.made, gone.loss?.cause], [true, 'flushed'])
       await append('5:d')
       assert.deepEqual(textsOf(await reader.readNew([5], BYTES, 1_000)), ['5:d'])
+    })
+
+    test('a group whose checkpoint went back is given again what it had acknowledged, and told what is gone', async (t) => {
+      const { bus, append } = await placeOn(t, url)
+      const reader = bus.reader('readers')
+      await waitUntil(() => reader.ensure(6, BEGINNING))
+      for (const text of 'abcdef') await append(`6:${text}`)
+      const entries = await reader.readNew([6], BYTES, 1_000)
+      const idOf = (n: number) => entries[n]?.id ?? BEGINNING
+      const acknowledge = (from: number, to: number) =>
+        bus.announce('readers', [
+          { partition: 6, ids: entries.slice(from, to).map(({ id }) => formatEntryId(id)), done: to, generation: '' },
+        ])
+      await acknowledge(0, 4) // e and f stay pending
+      assert.deepEqual(await reader.ensure(6, idOf(3), 4), { made: false, loss: null })
+      assert.equal((await reader.readPending(6, BEGINNING, 10)).entries.length, 2, 'as before a restart: nothing to do')
+
+      // Postgres is restored to where it had applied a and b.
+      assert.deepEqual(await reader.ensure(6, idOf(1), 2), { made: false, loss: null })
+      assert.equal((await reader.readPending(6, BEGINNING, 10)).entries.length, 0)
+      assert.deepEqual(textsOf(await reader.readNew([6], BYTES, 1_000)), ['6:c', '6:d', '6:e', '6:f'])
+
+      // And once more, to its beginning, after what had been acknowledged was trimmed.
+      await acknowledge(2, 6)
+      const redis = bus.connection('fault')
+      await waitUntil(() => redis.xdel(bus.keys.stream(6), ...entries.slice(0, 4).map(({ id }) => formatEntryId(id))))
+      const { loss } = await reader.ensure(6, idOf(0), 1)
+      assert.deepEqual([loss?.cause, loss?.fromExclusive, loss?.toInclusive], ['missing', idOf(0), idBefore(idOf(4))])
+      assert.deepEqual(textsOf(await reader.readNew([6], BYTES, 1_000)), ['6:e', '6:f'])
+      await acknowledge(4, 6)
+      await redis.xdel(bus.keys.stream(6), ...entries.slice(4).map(({ id }) => formatEntryId(id)))
+      assert.equal((await reader.ensure(6, idOf(0), 1)).loss?.cause, 'missing', 'also where nothing is left')
+      assert.equal((await reader.ensure(6, idOf(0), 1)).loss, null, 'once')
     })
 
     test('connections that are cut are made again, by readers and writers', async (t) => {

@@ -1,6 +1,14 @@
 /** A bus of a test's own on some Redis, with the few words that its tests need. */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { type Bus, type BusOptions, createBus, type Entry, type Producer, recordsOf } from '#src/bus/index.ts'
+import {
+  type Bus,
+  type BusOptions,
+  createBus,
+  type Entry,
+  PERSISTER,
+  type Producer,
+  recordsOf,
+} from '#src/bus/index.ts'
 import type { EncodedEvent } from '#src/events/encode.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
@@ -19,6 +27,7 @@ export async function placeOn(t: TestScope, url: string, options: Partial<BusOpt
     url,
     prefix: `test_${randomBytes(6).toString('hex')}`,
     partitions: 8,
+    durableGroups: [PERSISTER],
     allowEviction: false,
     dedupWindowMs: 60_000,
     dedupMaxIds: 100_000,

@@ -17,11 +17,11 @@
   ARGV[6]  days       the days on which they occurred, comma separated
   ARGV[7]  windowMs   how long an id is remembered at least
   ARGV[8]  maxSeen    most ids in one set
-  ARGV[9]  group      durable group whose distance is returned as backlog
-  ARGV[10] layout     epoch of the layout by which the partition was chosen
-  ARGV[11] expected   with KEYS[5]: version the writer read; any when the key is gone
-  ARGV[12] versionTtl with KEYS[5]: milliseconds for which the version is kept
-  Returns  {'ok', entry id or '', events not yet applied by `group`, events appended in all, {indices of duplicates, from 0}}
+  ARGV[9]  layout     epoch of the layout by which the partition was chosen
+  ARGV[10] expected   with KEYS[5]: version the writer read; any when the key is gone
+  ARGV[11] versionTtl with KEYS[5]: milliseconds for which the version is kept
+  ARGV[12] next       with KEYS[5]: the version from then on; `expected` and the events appended when empty
+  Returns  {'ok', entry id or '', events appended in all, {indices of duplicates, from 0}}
            {'conflict', actual version}     nothing written
            {'moved', epoch}                 nothing written: the number of partitions has changed, or is about to
 ]]
@@ -29,13 +29,13 @@ local stream, state = KEYS[1], KEYS[2]
 local ids, lengths, records = ARGV[1], ARGV[2], ARGV[3]
 local count = #lengths / 4
 
-local added = redis.call('HMGET', state, 'count', 'generation', 'done:' .. ARGV[9], 'layout')
-local total, generation, done = tonumber(added[1] or 0), added[2], tonumber(added[3] or 0)
-if added[4] and added[4] ~= ARGV[10] then return {'moved', tonumber(added[4])} end
+local added = redis.call('HMGET', state, 'count', 'generation', 'layout')
+local total, generation = tonumber(added[1] or 0), added[2]
+if added[3] and added[3] ~= ARGV[9] then return {'moved', tonumber(added[3])} end
 
 if KEYS[5] then
   local actual = redis.call('GET', KEYS[5])
-  if actual and actual ~= ARGV[11] then return {'conflict', tonumber(actual)} end
+  if actual and actual ~= ARGV[10] then return {'conflict', tonumber(actual)} end
 end
 
 local duplicates = {}
@@ -65,7 +65,7 @@ if #ids > 0 then
 end
 
 local kept = count - #duplicates
-if kept == 0 then return {'ok', '', total - done, total, duplicates} end
+if kept == 0 then return {'ok', '', total, duplicates} end
 
 if #duplicates > 0 then
   local keptLengths, keptRecords, keptMembers, at, skip = {}, {}, {}, 1, 1
@@ -87,12 +87,14 @@ end
 if not generation then
   local time = redis.call('TIME')
   generation = string.format('%d.%06d', time[1], time[2])
-  redis.call('HSET', state, 'generation', generation, 'layout', ARGV[10])
+  redis.call('HSET', state, 'generation', generation, 'layout', ARGV[9])
 end
 -- The entry first: should Redis refuse it for want of memory, no id is remembered of what is not there.
 local entry = redis.call('XADD', stream, '*', 'kind', ARGV[4], 'received', ARGV[5], 'first', total, 'days', ARGV[6],
   'generation', generation, 'lengths', lengths, 'records', records)
 redis.call('HSET', state, 'count', total + kept)
 if members then redis.call('SADD', current, unpack(members)) end
-if KEYS[5] then redis.call('SET', KEYS[5], tonumber(ARGV[11]) + kept, 'PX', ARGV[12]) end
-return {'ok', entry, total + kept - done, total + kept, duplicates}
+if KEYS[5] then
+  redis.call('SET', KEYS[5], ARGV[12] ~= '' and ARGV[12] or tonumber(ARGV[10]) + kept, 'PX', ARGV[11])
+end
+return {'ok', entry, total + kept, duplicates}

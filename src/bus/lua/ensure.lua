@@ -2,7 +2,9 @@
   Makes a partition ready for a group that has applied it up to a checkpoint. Where the group or the stream is missing it
   is made at the checkpoint, never at the stream's end. Where Redis has come back with an older state (a failover to a
   replica that lagged, a backup), ids and running numbers are raised above the checkpoint, since what came up to it is
-  applied and a new entry must not look like it; and the group goes on behind it.
+  applied and a new entry must not look like it; and the group goes on behind it. Where Postgres has come back with an
+  older state, the group has acknowledged what the checkpoint doesn't know: it is set back, so that what is left of it is
+  delivered again. All of that hides what was lost, so on demand it is only told at first.
 
   KEYS[1]  stream
   KEYS[2]  state
@@ -10,17 +12,18 @@
   ARGV[2]  ms          the checkpoint
   ARGV[3]  seq
   ARGV[4]  eventCount  events applied up to it
-  Returns  {1 when the group was made, '' or 'flushed' or 'rolled_back' or 'missing', last id found, group's last delivered id
-            found or '', id of the first entry behind the checkpoint or '', number of the first event behind it}
+  ARGV[5]  look        1: change nothing where something is lost
+  Returns  {1 when the group was missing, '' or 'flushed' or 'rolled_back' or 'missing', last id found, group's last delivered
+            id found or '', id of the first entry behind the checkpoint or '', number of the first event behind it, now in ms}
 ]]
 local stream, state, name = KEYS[1], KEYS[2], ARGV[1]
 local ms, seq, eventCount = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local at = ARGV[2] .. '-' .. ARGV[3]
 
-local function isBefore(id)
+local function isBefore(id, otherMs, otherSeq)
   local idMs, idSeq = string.match(id, '^(%d+)-(%d+)$')
   idMs, idSeq = tonumber(idMs), tonumber(idSeq)
-  return idMs < ms or (idMs == ms and idSeq < seq)
+  return idMs < otherMs or (idMs == otherMs and idSeq < otherSeq)
 end
 
 local function field(list, wanted)
@@ -28,37 +31,60 @@ local function field(list, wanted)
 end
 
 local existed = redis.call('EXISTS', stream) == 1
-local delivered = ''
+local last, delivered = '0-0', ''
 if existed then
+  last = field(redis.call('XINFO', 'STREAM', stream), 'last-generated-id')
   for _, info in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     if field(info, 'name') == name then delivered = field(info, 'last-delivered-id') end
   end
 end
-local made = delivered == ''
-if made then redis.call('XGROUP', 'CREATE', stream, name, at, 'MKSTREAM') end
-
-local last = field(redis.call('XINFO', 'STREAM', stream), 'last-generated-id')
-local cause = ''
-if isBefore(last) then
-  cause = existed and 'rolled_back' or 'flushed'
-  redis.call('XSETID', stream, at)
-  local known = redis.call('HMGET', state, 'count', 'generation')
-  if known[2] and tonumber(known[1] or 0) < eventCount then redis.call('HSET', state, 'count', ARGV[4]) end
-end
+local missing = delivered == ''
 -- A group is delivered before it applies, so one that has applied more than it was given was set back, alone or with all.
-local setBack = not made and isBefore(delivered)
-if setBack then redis.call('XGROUP', 'SETID', stream, name, at) end
+local setBack = not missing and isBefore(delivered, ms, seq)
+local older = isBefore(last, ms, seq)
+local cause = ''
+if older then cause = existed and 'rolled_back' or 'flushed' end
 
+local known = redis.call('HMGET', state, 'count', 'generation')
+local count = known[1] or '0'
+local uncounted = older and known[2] and tonumber(count) < eventCount
+if uncounted then count = ARGV[4] end
 -- What the group has still to apply begins with the first entry behind the checkpoint; the backlog is counted from there.
 local next = redis.call('XRANGE', stream, '(' .. at, '+', 'COUNT', 1)[1]
-local first = redis.call('HGET', state, 'count') or '0'
+local first = count
 if next then first = field(next[2], 'first') or '' end -- '' in an entry that somebody else wrote
-if first ~= '' then
-  redis.call('HSET', state, 'done:' .. name, first)
+-- What was delivered behind the checkpoint is pending until it is applied. Where it isn't, the checkpoint went back.
+local ahead = false
+if not missing and not setBack then
+  local behind = next and next[1] or last
+  local deliveredMs, deliveredSeq = string.match(delivered, '^(%d+)-(%d+)$')
+  ahead = isBefore(at, tonumber(deliveredMs), tonumber(deliveredSeq))
+    and isBefore(behind, tonumber(deliveredMs), tonumber(deliveredSeq) + 1)
+    and #redis.call('XPENDING', stream, name, next and next[1] or '(' .. at, next and next[1] or '+', 1) == 0
+end
+if first ~= '' and (missing or setBack or ahead) and cause == '' and (eventCount > 0 or ahead) then
   -- The group is gone or was set back: was that all, or did the events' numbers go back with it, or skip some?
   local number = tonumber(first)
-  if (made or setBack) and cause == '' and eventCount > 0 and number ~= eventCount then
-    cause = number > eventCount and 'missing' or made and 'flushed' or 'rolled_back'
-  end
+  if number ~= eventCount then cause = number > eventCount and 'missing' or missing and 'flushed' or 'rolled_back' end
 end
-return {made and 1 or 0, cause, last, delivered, next and next[1] or '', first}
+
+local time = redis.call('TIME')
+local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
+local found = {missing and 1 or 0, cause, last, delivered, next and next[1] or '', first, nowMs}
+if cause ~= '' and ARGV[5] == '1' then return found end
+
+if missing then redis.call('XGROUP', 'CREATE', stream, name, at, 'MKSTREAM') end
+if older then redis.call('XSETID', stream, at) end
+if uncounted then redis.call('HSET', state, 'count', count) end
+if ahead then
+  -- What is pending comes again with the rest, in order.
+  repeat
+    local pending = redis.call('XPENDING', stream, name, '(' .. at, '+', 500)
+    local ids = {}
+    for i, entry in ipairs(pending) do ids[i] = entry[1] end
+    if #ids > 0 then redis.call('XACK', stream, name, unpack(ids)) end
+  until #ids == 0
+end
+if setBack or ahead then redis.call('XGROUP', 'SETID', stream, name, at) end
+if first ~= '' then redis.call('HSET', state, 'done:' .. name, first) end
+return found

@@ -1,0 +1,103 @@
+import type { EncodedEvent } from '#src/events/encode.ts'
+import { instantOfMs } from '#src/events/instant.ts'
+import type { Metrics } from '#src/metrics.ts'
+import { Moved } from './await-layout.ts'
+import type { Ring } from './bell.ts'
+import type { ExpectedVersion, VersionConflict } from './bus.ts'
+import type { Client } from './connection.ts'
+import type { Confirm } from './durability.ts'
+import type { Keys } from './keys.ts'
+import type { Partitioning } from './partitioning.ts'
+import { runScript } from './scripts.ts'
+
+/** What an append needs beside its connection. */
+export interface AppendCallOptions {
+  readonly dedupWindowMs: number
+  /** Most ids remembered, over all partitions. */
+  readonly dedupMaxIds: number
+  readonly nowMs: () => number
+  readonly metrics: Metrics
+  /** Told after each append how many events the partition has had. */
+  readonly onAppended: (partition: number, total: number) => void
+  /** Called after each append, where the readers of a partition can't be woken by Redis. */
+  readonly ring?: Ring | null
+  /** Waited for after each append, where more durability is asked for than the server gives by itself. */
+  readonly confirm?: Confirm | null
+}
+
+const ID_BYTES = 16
+/** How long Redis knows an aggregate's version; afterwards that of its row counts. */
+const VERSION_TTL_MS = 60 * 60_000
+
+/** What the script says of an append. */
+export interface Reply {
+  /** Empty when every event was there before. */
+  readonly entry: string
+  /** Places of the events that were there before. */
+  readonly duplicates: readonly number[]
+}
+
+/**
+ * The call that appends events of one partition as one entry, atomically, without the ids that were there before.
+ * @throws Moved from the call, when the partitions have changed since this one was chosen; nothing was appended then
+ */
+export function createAppendCall(redis: Client, keys: Keys, options: AppendCallOptions) {
+  const { ring = null, confirm = null } = options
+
+  async function send(partition: number, chosenBy: Partitioning, events: readonly EncodedEvent[]): Promise<Reply>
+  async function send(
+    partition: number,
+    chosenBy: Partitioning,
+    events: readonly EncodedEvent[],
+    version: ExpectedVersion,
+  ): Promise<Reply | VersionConflict>
+  async function send(
+    partition: number,
+    chosenBy: Partitioning,
+    events: readonly EncodedEvent[],
+    version?: ExpectedVersion,
+  ): Promise<Reply | VersionConflict> {
+    const { ids, lengths, records, days } = pack(events)
+    const names = [keys.stream(partition), keys.state(partition), keys.seen(partition, 'a'), keys.seen(partition, 'b')]
+    const { dedupWindowMs, dedupMaxIds, metrics } = options
+    const { partitions, epoch } = chosenBy
+    const maxSeen = Math.max(1_000, Math.floor(dedupMaxIds / partitions / 2))
+    const received = instantOfMs(options.nowMs()).iso
+    const args = [ids, lengths, records, 'events', received, days, dedupWindowMs, maxSeen, epoch]
+    if (version !== undefined) {
+      names.push(keys.version(partition, version.aggregate))
+      args.push(version.expected, VERSION_TTL_MS, version.next ?? '')
+    }
+    metrics.appendBatchEvents.observe(events.length)
+    const done = metrics.appendSeconds.startTimer()
+    const reply = (await runScript(redis, 'append', names, args)) as
+      | ['conflict', number]
+      | ['moved', number]
+      | ['ok', string, number, number[]]
+    done()
+    if (reply[0] === 'moved') throw new Moved()
+    if (reply[0] === 'conflict') return { actual: reply[1] }
+    const [, entry, total, duplicates] = reply
+    options.onAppended(partition, total)
+    if (entry !== '') ring?.(partition)
+    if (confirm !== null) await confirm(partition, entry !== '')
+    return { entry, duplicates }
+  }
+
+  return send
+}
+
+/** The arguments that the script wants of events: ids and lengths packed, records one after another, days in a list. */
+function pack(events: readonly EncodedEvent[]) {
+  const ids = Buffer.allocUnsafe(events.length * ID_BYTES)
+  const lengths = Buffer.allocUnsafe(events.length * 4)
+  const records = new Array<Buffer>(events.length)
+  const days = new Set<number>()
+  events.forEach((event, i) => {
+    ids.write(event.id.replaceAll('-', ''), i * ID_BYTES, 'hex')
+    lengths.writeUInt32BE(event.record.length, i * 4)
+    records[i] = event.record
+    days.add(event.day)
+  })
+  return { ids, lengths, records: Buffer.concat(records), days: [...days].join(',') }
+}
