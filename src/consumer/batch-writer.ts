@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { type Entry, formatEntryId } from '#src/bus/index.ts'
 import type { Log } from '#src/log.ts'
-import { openKeys } from '#src/store/dead-letter.ts'
+import { type DeadLetter, openKeys, requestedGroups } from '#src/store/dead-letter.ts'
 import { forgetSuspects } from '#src/store/suspect.ts'
 import { applyCarefully, withoutBlocked } from './careful.ts'
 import { type Committed, commitBatch } from './commit-batch.ts'
@@ -25,13 +25,16 @@ export interface BatchWriterDeps {
 export interface BatchWriter {
   /** @throws what says nothing about the events: then nothing of this part is committed, and it may be tried again */
   write(entries: readonly Entry[]): Promise<void>
-  /** Learns what waits behind dead letters; to be called when a partition is gained, and when letters have gone. */
-  learnBlocked(partition: number): Promise<void>
+  /** Learns what waits behind dead letters; to be called when partitions are gained, before anything of them is written. */
+  learnBlocked(partitions: readonly number[]): Promise<void>
   /** Replays the dead letters of owned partitions that somebody asked for. Returns how many went. */
   replayRequested(): Promise<number>
   /** Names entries that may have killed a process; they are applied event by event. */
   suspect(partition: number, entries: readonly Entry[]): void
 }
+
+/** How often it is looked whether what waits behind dead letters still has to. */
+const LEARN_EVERY_MS = 5_000
 
 export function createBatchWriter({
   pool,
@@ -44,6 +47,7 @@ export function createBatchWriter({
   const suspects = new Set<string>()
   const deadly = createSuspects(pool, handler)
   const blocked = new Map<number, Set<string>>()
+  let learnedAt = 0
 
   async function write(entries: readonly Entry[]): Promise<void> {
     await handler.prepare?.(entries)
@@ -71,8 +75,7 @@ export function createBatchWriter({
       finish(
         await commitBatch(pool, handler.group, entries, owned, timeoutMs, async (client) => {
           const { free, letters } = withoutBlocked(entries, handler, blocked)
-          if (free.length > 0) await handler.apply(client, free)
-          return letters
+          return free.length === 0 ? letters : [...letters, ...(await handler.apply(client, free))]
         }),
       )
     } catch (error) {
@@ -98,19 +101,34 @@ export function createBatchWriter({
     }
     for (const { group, position, reason } of letters)
       log.warn({ group, position, reason }, 'set aside as a dead letter')
-    if (letters.length > 0) onDeadLetters(handler.group, letters.length)
+    for (const [group, own] of Map.groupBy(letters, ({ group }) => group)) onDeadLetters(group, own.length)
+    if (letters.length > 0) handler.filed?.(letters)
   }
 
-  async function learnBlocked(partition: number): Promise<void> {
-    blocked.set(partition, handler.order === 'strict' ? await openKeys(pool, handler.group, partition) : new Set())
+  async function learnBlocked(partitions: readonly number[]): Promise<void> {
+    const open = handler.order === 'strict' ? await openKeys(pool, [handler.group], partitions) : []
+    for (const partition of partitions)
+      blocked.set(partition, new Set(open.filter((key) => key.partition === partition).map(({ key }) => key)))
+    await handler.learn?.(partitions)
+    learnedAt = Date.now()
   }
 
   async function replayRequested(): Promise<number> {
-    const { settled, letters } = await replayLetters(pool, handler, owned, timeoutMs)
-    for (const { position, reason } of letters)
-      log.warn({ group: handler.group, position, reason }, 'a dead letter failed again')
-    if (settled.length > 0) log.info({ group: handler.group, letters: settled.length }, 'dead letters were replayed')
-    if (settled.length + letters.length > 0) for (const partition of owned.keys()) await learnBlocked(partition)
+    const parts = [handler, ...(handler.parts ?? [])]
+    const names = parts.map(({ group }) => group)
+    const requested = await requestedGroups(pool, names)
+    const [settled, failed]: [string[], DeadLetter[]] = [[], []]
+    for (const part of parts.filter(({ group }) => requested.has(group))) {
+      const replayed = await replayLetters(pool, part, handler.group, owned, timeoutMs)
+      settled.push(...replayed.settled)
+      failed.push(...replayed.letters)
+    }
+    for (const { group, position, reason } of failed)
+      log.warn({ group, position, reason }, 'a dead letter failed again')
+    if (settled.length > 0) log.info({ groups: [...requested], letters: settled.length }, 'dead letters were replayed')
+    // Somebody may have discarded what others wait behind.
+    if (settled.length + failed.length > 0 || Date.now() - learnedAt > LEARN_EVERY_MS)
+      await learnBlocked([...owned.keys()])
     return settled.length
   }
 

@@ -18,6 +18,14 @@ export class EntryBuffer {
     return this.#events
   }
 
+  get entries(): number {
+    return this.#entries.length
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
   get full(): boolean {
     return this.#events >= this.#maxEvents || this.#bytes >= this.#maxBytes
   }

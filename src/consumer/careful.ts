@@ -28,9 +28,9 @@ export async function applyCarefully(
   if (first === undefined) return letters
   await client.query('savepoint careful')
   try {
-    await (handler.applyCarefully ?? handler.apply)(client, free)
+    const filed = await (handler.applyCarefully ?? handler.apply)(client, free)
     await client.query('release savepoint careful')
-    return letters
+    return [...letters, ...filed]
   } catch (error) {
     if (dispositionOf(error) === 'retry') throw error
     await client.query('rollback to savepoint careful; release savepoint careful')

@@ -11,11 +11,14 @@ export interface FoundLoss extends Omit<BusLoss, 'cause'> {
   readonly events?: number
 }
 
-/** Takes losses down at once and writes them to Postgres when it can: Redis tells of a loss only once. */
+/** Takes losses down, and writes them to Postgres before what shows them is gone from Redis. */
 export interface LossLedger {
+  /** To be followed by `flush`, before anything is acknowledged or changed in Redis: it tells of a loss only once. */
   add(loss: FoundLoss): void
-  /** Writes what is not written yet; called now and then. @throws when Postgres does not take it; nothing is forgotten */
+  /** Resolves when all that was added is in Postgres. @throws when Postgres does not take it; nothing is forgotten */
   flush(): Promise<void>
+  /** Losses that Postgres has not taken yet. */
+  readonly waiting: number
 }
 
 /** Bounded: after so many the log alone tells. */
@@ -24,20 +27,32 @@ const MOST_WAITING = 10_000
 /** @param onRecorded told of losses that were not known before */
 export function createLossLedger(pool: Pool, log: Log, onRecorded: (losses: readonly Loss[]) => void): LossLedger {
   let waiting: Loss[] = []
+  let flushing: Promise<void> = Promise.resolve()
+
+  async function write(): Promise<void> {
+    if (waiting.length === 0) return
+    const writing = waiting
+    const recorded = await insertLosses(pool, writing)
+    waiting = waiting.slice(writing.length)
+    for (const loss of recorded)
+      log.error({ loss }, 'Redis lost entries of a stream; what was persisted is in the log, the rest is gone')
+    if (recorded.length > 0) onRecorded(recorded)
+  }
+
   return {
     add(found) {
       const { group, partition, cause, detail, entries = null, events = null } = found
       const first = idAfter(found.fromExclusive)
       const loss = { group, partition, first, last: found.toInclusive ?? first, entries, events, cause, detail }
-      log.error({ loss }, 'Redis lost entries of a stream; what was persisted is in the log, the rest is gone')
-      if (waiting.length < MOST_WAITING) waiting.push(loss)
+      if (waiting.length < MOST_WAITING) waiting = [...waiting, loss]
+      else log.error({ loss }, 'Redis lost entries of a stream, and there is no room to keep this for the ledger')
     },
-    async flush() {
-      if (waiting.length === 0) return
-      const writing = waiting
-      const recorded = await insertLosses(pool, writing)
-      waiting = waiting.slice(writing.length)
-      if (recorded.length > 0) onRecorded(recorded)
+    get waiting() {
+      return waiting.length
+    },
+    flush() {
+      flushing = flushing.then(write, write) // one at a time: each takes off what it has written
+      return flushing
     },
   }
 }

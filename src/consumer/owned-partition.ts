@@ -35,6 +35,11 @@ export function advance(owned: OwnedPartition, entry: Entry): void {
   owned.next = { generation: entry.generation, number: entry.firstNumber + entry.lengths.length }
 }
 
+/** True when it is known that an entry is the next one, with none between. */
+export function follows({ next }: OwnedPartition, entry: Entry): boolean {
+  return next !== null && next.generation === entry.generation && next.number === entry.firstNumber
+}
+
 /** How many events are missing before an entry; 0 when it follows, or when that can't be known. */
 export function missingBefore(owned: OwnedPartition, entry: Entry): number {
   if (owned.next === null || owned.next.generation !== entry.generation) return 0

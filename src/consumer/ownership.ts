@@ -22,11 +22,11 @@ export interface Ownership {
 
 export function createOwnership(leases: Leases, member: string, layout: Layout, log: Log): Ownership {
   async function balance(owned: ReadonlySet<number>) {
-    const { partitions } = await layout.refresh()
-    const members = await leases.join()
+    // Nothing is read meanwhile, so all that need not wait for each other goes to Redis at once.
+    const [{ partitions }, members] = await Promise.all([layout.refresh(), leases.join()])
     const share = shareOf(members, member, partitions)
-    const lost: number[] = []
-    for (const partition of owned) if (!(await leases.hold(partition))) lost.push(partition)
+    const held = await Promise.all([...owned].map((partition) => leases.hold(partition)))
+    const lost = [...owned].filter((_, i) => !held[i])
     const kept = [...owned].filter((partition) => partition < partitions && !lost.includes(partition)).length
     const gained: number[] = []
     // Each member begins its search elsewhere, so that they seldom want the same one.

@@ -43,18 +43,20 @@ export function createPersister({ pool, nowMs, retentionMs }: PersisterDeps): Gr
     client: PoolClient,
     entries: readonly Entry[],
     events: (events: readonly Entry[]) => Promise<unknown>,
-  ): Promise<void> {
+  ): Promise<readonly DeadLetter[]> {
     const [taken, rejected] = [
       entries.filter(({ kind }) => kind === 'events'),
       entries.filter(({ kind }) => kind === 'rejected'),
     ]
     if (taken.length > 0) await events(taken)
     if (rejected.length > 0) await insertDeadLetters(client, rejected.flatMap(rejectedLetters))
+    return []
   }
 
   return {
     group: PERSISTER,
     order: 'loose', // the log keeps each event's position, so one that comes later finds its place
+    idempotent: true, // its primary key passes over what is there
     prepare,
     apply(client, entries) {
       if (careful === 0) return write(client, entries, (events) => copyEntries(client, events))

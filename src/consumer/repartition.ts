@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { type Bus, PERSISTER, type Repartitioned } from '#src/bus/index.ts'
+import { type Bus, DURABLE_GROUPS, type Repartitioned } from '#src/bus/index.ts'
 import { liftCheckpoints } from '#src/store/checkpoint.ts'
 import { rememberLayout } from '#src/store/layout.ts'
 
@@ -13,7 +13,7 @@ export function createRepartition(bus: Bus, pool: Pool, prefix: string): Reparti
       to,
       withinMs,
       async onDrained(above, partitions, epoch) {
-        await liftCheckpoints(pool, PERSISTER, partitions, above)
+        for (const group of DURABLE_GROUPS) await liftCheckpoints(pool, group, partitions, above)
         await rememberLayout(pool, prefix, { partitions, epoch })
       },
     })

@@ -22,14 +22,16 @@ import type { OwnedPartition } from './owned-partition.ts'
 const LETTERS = 20
 
 /**
- * Applies the dead letters of owned partitions whose replay was asked for, oldest first, and removes them in the same
+ * Applies the dead letters of a handler, in owned partitions whose replay was asked for, oldest first, and removes them in the same
  * transaction. One that fails again is kept with its new reason; where the order is strict, later ones of its resource
  * are not tried. Doing it twice does no harm: a letter is gone once it is applied.
+ * @param owner the group that owns the partitions: the handler's, or that of which it is a part
  * @throws StaleOwner
  */
 export async function replayLetters(
   pool: Pool,
   handler: GroupHandler,
+  owner: string,
   owned: ReadonlyMap<number, OwnedPartition>,
   timeoutMs: number,
 ): Promise<{ settled: readonly string[]; letters: readonly DeadLetter[] }> {
@@ -39,7 +41,7 @@ export async function replayLetters(
     const requested = await takeRequested(client, handler.group, [...owned.keys()], LETTERS)
     if (requested.length === 0) return { settled, letters }
     const mine = new Map([...owned.values()].map(({ partition, epoch }) => [partition, epoch]))
-    const stale = await lockCheckpoints(client, handler.group, mine)
+    const stale = await lockCheckpoints(client, owner, mine)
     if (stale.length > 0) throw new StaleOwner(stale)
     const held = handler.order === 'strict' ? await heldByOlder(client, requested) : new Set<string>()
     const entries = requested.map(entryOf)

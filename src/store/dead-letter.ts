@@ -53,13 +53,34 @@ export async function insertDeadLetters(db: Queryable, letters: readonly DeadLet
   )
 }
 
-/** The ordering keys of a group's partition that have a letter, whether or not a replay of it was asked for. */
-export async function openKeys(db: Queryable, group: string, partition: number): Promise<Set<string>> {
-  const { rows } = await db.query<{ ordering_key: string }>(
-    `select distinct ordering_key from dead_letter where "group" = $1 and partition = $2 and ordering_key <> ''`,
-    [group, partition],
+/** An ordering key that has a letter. */
+export interface OpenKey {
+  readonly group: string
+  readonly partition: number
+  readonly key: string
+}
+
+/** The ordering keys of groups and partitions that have a letter, whether or not a replay of it was asked for. */
+export async function openKeys(
+  db: Queryable,
+  groups: readonly string[],
+  partitions: readonly number[],
+): Promise<OpenKey[]> {
+  const { rows } = await db.query<OpenKey>(
+    `select distinct "group", partition, ordering_key as key from dead_letter
+     where "group" = any($1::text[]) and partition = any($2::int2[]) and ordering_key <> ''`,
+    [groups, partitions],
   )
-  return new Set(rows.map((row) => row.ordering_key))
+  return rows
+}
+
+/** Those of the groups that have a letter of which a replay was asked for. */
+export async function requestedGroups(db: Queryable, groups: readonly string[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ group: string }>(
+    'select distinct "group" from dead_letter where "group" = any($1::text[]) and requested_at is not null',
+    [groups],
+  )
+  return new Set(rows.map(({ group }) => group))
 }
 
 interface Row {

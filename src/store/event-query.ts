@@ -14,4 +14,4 @@ export {
 } from './event-query/count-by.ts'
 export { findEvent } from './event-query/find.ts'
 export { type Page, type PageQuery, queryEvents } from './event-query/page.ts'
-export type { Key } from './event-query/window.ts'
+export type { Key } from './event-query/spans.ts'

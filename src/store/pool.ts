@@ -36,6 +36,8 @@ export interface Store {
   read<T>(run: (tx: DatabaseTransactionConnection) => Promise<T>, options?: ReadOptions): Promise<T>
   /** Settles once Postgres has answered a statement. @throws StoreUnavailable */
   ping(): Promise<void>
+  /** Callers that wait for a connection; none waits for longer than a connection may take to be made. */
+  readonly waiting: number
   /** Ends every connection; those in use when their work is done. */
   close(): Promise<void>
 }
@@ -84,6 +86,9 @@ export async function createStore({ url, timeoutMs, connectTimeoutMs, poolSize }
     hot,
     read,
     ping: () => read(async (tx) => void (await tx.any(sql.type(Anything)`select 1`)), { timeoutMs: connectTimeoutMs }),
+    get waiting() {
+      return hot.waitingCount + pool.state().waitingClients
+    },
     async close() {
       await Promise.all([queries.end(), hot.end()])
     },

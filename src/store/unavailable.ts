@@ -48,6 +48,11 @@ export function storeError(error: unknown): unknown {
   })
 }
 
+/** Whether what `storeError` gave says that Postgres was away: not that a statement took too long, which may be its own fault. */
+export function saysAway(error: unknown): boolean {
+  return error instanceof StoreUnavailable && !isTimeout(error.cause)
+}
+
 function isTimeout(error: unknown): boolean {
   return error instanceof StatementTimeoutError || (error instanceof Error && 'code' in error && error.code === '57014')
 }

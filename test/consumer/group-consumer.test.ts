@@ -81,6 +81,35 @@ test('what a stale owner was given last is found, though nothing comes after it'
   await waitUntil(async () => Number((await redis.xpending(stream, GROUP))[0]) === 0)
 })
 
+test('what a stale owner was given comes before what a new owner, or one that went back, is given first', async (t) => {
+  const { place, numbered, redis } = await open(t, 1)
+  const { bus, store } = numbered
+  const reader = bus.reader(GROUP)
+  const stream = bus.keys.stream(0)
+  let [isToSteal, isToFail, sent] = [true, false, 0]
+  const readNew: typeof reader.readNew = async (...given) => {
+    if (isToFail) {
+      isToFail = false
+      isToSteal = true
+      throw new Error('the connection is lost')
+    }
+    if (isToSteal) {
+      isToSteal = false
+      await numbered.append('r.1', [sent++])
+      assert.ok(await redis.xreadgroup('GROUP', GROUP, 'owner', 'STREAMS', stream, '>'))
+      await numbered.append('r.1', [sent++])
+    }
+    return reader.readNew(...given)
+  }
+  const consumer = runNumberedConsumer({ bus: { ...bus, reader: () => ({ ...reader, readNew }) }, store }, handler)
+  place.defer(() => consumer.stop())
+  for (const count of [2, 4, 6]) {
+    await waitUntil(async () => (await numbered.applied('r.1')).at(-1) === count - 1)
+    assert.deepEqual(await numbered.applied('r.1'), range(0, count))
+    isToFail = true
+  }
+})
+
 test('a group that is set back applies nothing twice and leaves nothing pending', async (t) => {
   const { place, numbered, redis } = await open(t, 1)
   const consumer = runNumberedConsumer(numbered, handler)
@@ -109,4 +138,53 @@ test('a connection that Postgres ends is nothing but a pause', async (t) => {
   }
   await waitUntil(async () => (await numbered.applied('r.1')).length >= 50)
   assert.deepEqual(await numbered.applied('r.1'), range(0, 50))
+})
+
+test('what commits while the reading recovers is not taken for lost', async (t) => {
+  const { place, numbered, redis } = await open(t, 1)
+  const { bus, store } = numbered
+  let [isHeld, isCut] = [false, false]
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const reader = bus.reader(GROUP)
+  const ensure: typeof reader.ensure = async (...given) => {
+    if (isHeld) await held
+    return reader.ensure(...given)
+  }
+  const readNew: typeof reader.readNew = async (...given) => {
+    const entries = await reader.readNew(...given)
+    if (isCut) throw new Error('the connection is lost')
+    return entries
+  }
+  const slow = { ...bus, reader: () => ({ ...reader, ensure, readNew }) }
+  const consumer = runNumberedConsumer({ bus: slow, store }, handler)
+  place.defer(() => consumer.stop())
+  place.defer(() => release())
+  await numbered.append('r.1', range(0, 5))
+  await waitUntil(async () => (await numbered.applied('r.1')).length === 5)
+
+  const blocker = await store.hot.connect()
+  await blocker.query('begin; lock table numbered in exclusive mode')
+  await numbered.append('r.1', range(5, 8))
+  const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  await waitUntil(async () => (await store.hot.query(blocked)).rowCount === 1, { what: 'the batch to wait' })
+  isHeld = true // from here on a look at Redis sees what comes below
+  isCut = true
+  await new Promise((resolve) => setTimeout(resolve, 1_500)) // time in which a checkpoint could be read that is soon old
+  isCut = false
+  await blocker.query('commit')
+  blocker.release()
+  await waitUntil(async () => (await numbered.applied('r.1')).length === 8)
+  const stream = bus.keys.stream(0)
+  await waitUntil(async () => Number((await redis.xpending(stream, GROUP))[0]) === 0)
+  await redis.xtrim(stream, 'MAXLEN', 0) // as the janitor does with what every group has applied
+  release()
+  await new Promise((resolve) => setTimeout(resolve, 500)) // time for the look at Redis
+  await numbered.append('r.1', [8])
+  await waitUntil(async () => (await numbered.applied('r.1')).length === 9)
+  assert.deepEqual(await numbered.applied('r.1'), range(0, 9))
+  const { rows } = await store.hot.query('select cause, events from loss')
+  assert.deepEqual(rows, [])
 })

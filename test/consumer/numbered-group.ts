@@ -95,6 +95,7 @@ export function numberedHandler({ order, before }: NumberedHandlerOptions): Grou
         before(number)
         await client.query('insert into numbered (resource, number) values ($1, $2)', [resourceId, number])
       }
+      return []
     },
   }
 }

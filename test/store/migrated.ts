@@ -8,6 +8,7 @@ export async function migrated(t: TestScope): Promise<pg.Pool> {
   const { databaseUrl, defer } = await world(t)
   await migrate(databaseUrl, { timeoutMs: 0 })
   const pool = new pg.Pool({ connectionString: databaseUrl })
+  pool.on('error', () => {}) // ending is not waited for by Postgres: the database may be dropped under the last of them
   defer(() => pool.end())
   return pool
 }

@@ -3,8 +3,9 @@ import type { Store } from '../pool.ts'
 import { type FragmentSqlToken, sql } from '../sql.ts'
 import { columns, type StoredEvent, StoredRow } from './columns.ts'
 import { matching } from './distinct.ts'
+import type { Key } from './spans.ts'
 import { type Walk, walk } from './walk.ts'
-import { inOrder, type Key } from './window.ts'
+import { inOrder } from './window.ts'
 
 export interface PageQuery extends Pick<Walk, 'criteria' | 'firstRows'> {
   /** Most events of the page, at least 1. */

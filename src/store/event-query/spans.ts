@@ -3,7 +3,13 @@ import { Type } from '@sinclair/typebox'
 import type { Criteria } from '#src/events/filter.ts'
 import { type CommonQueryMethods, row, sql } from '../sql.ts'
 import { instantText } from './columns.ts'
-import type { Key } from './window.ts'
+
+/** A place in the log's order. */
+export interface Key {
+  /** Canonical instant. */
+  readonly occurred: string
+  readonly id: string
+}
 
 /** A stretch of time; canonical instants, both inclusive. */
 export interface Span {

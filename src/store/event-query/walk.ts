@@ -8,9 +8,9 @@ import type { Store } from '../pool.ts'
 import { type CommonQueryMethods, type FragmentSqlToken, row, sql } from '../sql.ts'
 import { instantText } from './columns.ts'
 import { bestMethod, orderedMethod } from './method.ts'
-import { beyond, cover, endOf, spansOf } from './spans.ts'
+import { beyond, cover, endOf, type Key, spansOf } from './spans.ts'
 import { unlessTooSlow } from './too-slow.ts'
-import { inOrder, type Key, rowsOf, settingsFor, type Window } from './window.ts'
+import { inOrder, rowsOf, settingsFor, type Window } from './window.ts'
 
 export interface Walk {
   readonly criteria: Criteria

@@ -4,14 +4,7 @@ import type { LocalSettings } from '../pool.ts'
 import { type FragmentSqlToken, sql } from '../sql.ts'
 import { and } from './fragments.ts'
 import { indexed } from './indexed.ts'
-import type { Span } from './spans.ts'
-
-/** A place in the log's order. */
-export interface Key {
-  /** Canonical instant. */
-  readonly occurred: string
-  readonly id: string
-}
+import type { Key, Span } from './spans.ts'
 
 /**
  * How rows are come by. `walk`: in the log's order by the primary key. `values`: in the log's order by an index that

@@ -1,0 +1,108 @@
+import type { Pool } from 'pg'
+import type { GroupReader } from '#src/bus/group-reader.ts'
+import { type Checkpoint, readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
+import type { EntryBuffer } from './buffer.ts'
+import type { LossLedger } from './loss-ledger.ts'
+import { BEGINNING, type OwnedPartition, rewind } from './owned-partition.ts'
+import type { Ownership } from './ownership.ts'
+
+export interface PossessionDeps {
+  readonly group: string
+  readonly pool: Pool
+  readonly reader: Pick<GroupReader, 'ensure'>
+  readonly ownership: Ownership
+  readonly buffer: EntryBuffer
+  readonly ledger: LossLedger
+  /** Called for each partition gained, before anything of it is read. */
+  readonly onGain: (partition: number) => Promise<void>
+  /** Resolves when no transaction is under way. */
+  readonly quiet: () => Promise<void>
+}
+
+/** What this process owns of a group. Postgres says how far each partition is applied; the rest follows from that. */
+export interface Possession {
+  /** Raised by every rewind: what was read in an earlier era is not used, it is pending and comes again. */
+  era(): number
+  /** Goes back to what is committed, everywhere. */
+  rewind(): void
+  /** Renews the leases; takes and gives back what the share asks for. */
+  balance(): Promise<void>
+  /** Believes Postgres, forgets the rest: keeps what is still ours, as far as it is committed, and gives up what isn't. */
+  recover(): Promise<void>
+}
+
+/** @param owned filled and emptied here, and read by everybody else */
+export function createPossession(owned: Map<number, OwnedPartition>, deps: PossessionDeps): Possession {
+  const { group, pool, reader, ownership, buffer, ledger, onGain, quiet } = deps
+  let era = 0
+
+  function rewindAll(): void {
+    era++
+    buffer.drop()
+    for (const partition of owned.values()) rewind(partition)
+  }
+
+  /** Makes Redis agree with the checkpoint, and says so where it had lost something. */
+  async function ensure(partition: number, { position, eventCount }: Checkpoint): Promise<void> {
+    await reader.ensure(partition, position, eventCount, (loss) => {
+      ledger.add(loss)
+      return ledger.flush()
+    })
+  }
+
+  async function gain(partition: number): Promise<void> {
+    const checkpoint = await takeCheckpoint(pool, group, partition)
+    await ensure(partition, checkpoint)
+    await onGain(partition)
+    const { position, eventCount, epoch } = checkpoint
+    owned.set(partition, {
+      partition,
+      epoch,
+      applied: position,
+      eventCount,
+      read: position,
+      mode: 'pending',
+      cursor: BEGINNING,
+      inherited: true,
+      next: null,
+    })
+  }
+
+  /** Stops using a partition; what was read of it stays pending for the next owner. */
+  async function lose(partition: number): Promise<void> {
+    owned.delete(partition)
+    buffer.drop(partition)
+    await quiet()
+  }
+
+  return {
+    era: () => era,
+    rewind: rewindAll,
+    async balance() {
+      const { gained, lost, surplus } = await ownership.balance(new Set(owned.keys()))
+      for (const partition of lost) await lose(partition)
+      for (const partition of surplus) {
+        await lose(partition)
+        await ownership.release(partition)
+      }
+      for (const partition of gained) await gain(partition)
+    },
+    async recover() {
+      // A transaction that commits behind this reading would make its checkpoint look older than what is acknowledged.
+      await quiet()
+      const checkpoints = new Map(
+        (await readCheckpoints(pool, group)).map((checkpoint) => [checkpoint.partition, checkpoint]),
+      )
+      const mine = [...owned.values()]
+      const kept = mine.filter(({ partition, epoch }) => checkpoints.get(partition)?.epoch === epoch)
+      for (const partition of kept) {
+        const { position, eventCount } = checkpoints.get(partition.partition) as Checkpoint
+        partition.applied = position
+        partition.eventCount = eventCount
+      }
+      rewindAll() // once more: the other loop has gone on meanwhile
+      for (const partition of mine) if (!kept.includes(partition)) await lose(partition.partition)
+      for (const { partition } of kept) await ensure(partition, checkpoints.get(partition) as Checkpoint)
+    },
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The recorder: the group that keeps the tables of projections. All projections share one read of the stream. For each
+ * batch it loads the rows that the events concern, folds the events in memory in their order, and writes each row that
+ * changed once, in the transaction that moves the checkpoint.
+ */
+import type { Pool, PoolClient } from 'pg'
+import { type Entry, type Inspector, RECORDER } from '#src/bus/index.ts'
+import type { DeadLetter } from '#src/store/dead-letter.ts'
+import { noteLeft, passGate } from '#src/store/projection-gate.ts'
+import type { GroupHandler } from './handler.ts'
+import type { Projection } from './projection.ts'
+import { type Folding, type How, openFolding, ProjectionFailed, recordBatch } from './record-batch.ts'
+import { ofThisVersion, recordedProjections } from './recorded.ts'
+import { lettersGroup, waitingKeys } from './waiting-keys.ts'
+
+export interface RecorderDeps {
+  readonly pool: Pool
+  /** All that there are; which of them are recorded is decided by `recordedProjections`. */
+  readonly projections: readonly Projection[]
+  readonly inspector: Pick<Inspector, 'partitions' | 'look'>
+  /** Told how long the reading and the writing of a projection's rows took, of a part of a batch. */
+  readonly onTable?: How['onTable']
+}
+
+/** Batches of which the rows are held from their reading on, after others turned out to write the same rows. */
+const HOLDING_BATCHES = 20
+/** Attempts at a row that others insert at the same moment. */
+const MOST_ATTEMPTS = 5
+const UNIQUE_VIOLATION = '23505'
+
+/** Tables that are behind in a partition get none of its events. */
+type Leaves = (projection: Projection, place: { readonly partition: number }) => boolean
+
+export function createRecorder({ pool, projections, inspector, onTable = () => {} }: RecorderDeps): GroupHandler {
+  const waiting = waitingKeys(pool, projections)
+  let recorded: ReadonlySet<Projection> = new Set()
+  let open: Folding | undefined
+  let holding = 0
+
+  /**
+   * Passes the gate, and learns which projections are recorded: another process may have exchanged a table since the last
+   * batch. Tables that are left alone are noted, since the checkpoint goes on without them.
+   */
+  async function passing(client: PoolClient, entries: readonly Entry[]): Promise<Leaves | undefined> {
+    const standing = await passGate(client)
+    const current = ofThisVersion(projections, standing.versions)
+    const partitions = [...new Set(entries.map(({ partition }) => partition))]
+    const left = [...standing.versions.keys()].filter(
+      (name) =>
+        !current.some((projection) => projection.name === name) &&
+        !partitions.every((partition) => standing.behind.get(name)?.has(partition)),
+    )
+    if (left.length > 0) await noteLeft(client, RECORDER, left, partitions)
+    recorded = new Set(current)
+    if (standing.behind.size === 0) return undefined
+    return ({ name }, { partition }) => standing.behind.get(name)?.has(partition) ?? false
+  }
+
+  async function folding(client: PoolClient): Promise<Folding> {
+    const wanted = projections.filter((projection) => recorded.has(projection))
+    if (open === undefined || !isSame(open.projections, wanted)) open = await openFolding(client, wanted)
+    return open
+  }
+
+  function how(leaves: Leaves | undefined): Omit<How, 'lock'> {
+    return { waiting, onTable, ...(leaves && { leaves }) }
+  }
+
+  /** A single event: without the projections of which the tables refuse it, each of which files it. */
+  async function recordOne(
+    client: PoolClient,
+    entries: readonly Entry[],
+    leaves: Leaves | undefined,
+  ): Promise<readonly DeadLetter[]> {
+    const refused = new Map<Projection, string>()
+    const tried = new Map<Projection, number>()
+    for (let attempt = 1; ; attempt++) {
+      await client.query('savepoint one')
+      try {
+        const letters = await recordBatch(client, await folding(client), entries, {
+          ...how(leaves),
+          lock: true,
+          refused,
+        })
+        await client.query('release savepoint one')
+        return letters
+      } catch (error) {
+        if (!(error instanceof ProjectionFailed)) throw error
+        await client.query('rollback to savepoint one')
+        if (error.code === UNIQUE_VIOLATION && attempt < MOST_ATTEMPTS) continue // it is there to be read now
+        refuse(error, refused, tried)
+      }
+    }
+  }
+
+  /**
+   * Chooses who is to do without an event: the projection of which the table failed; where that is no help, those that look
+   * into this table, since one of them may have asked for what can't be; then all of these.
+   * @throws the failure when nothing helps: then it is the event that is to blame
+   */
+  function refuse(failure: ProjectionFailed, refused: Map<Projection, string>, tried: Map<Projection, number>): void {
+    const { projection, message } = failure
+    const looking = projections.filter(({ lookups }) =>
+      Object.values(lookups).some((lookup) => lookup.in === projection),
+    )
+    const choices = looking.length === 0 ? [[projection]] : [[projection], looking, [projection, ...looking]]
+    const attempt = tried.get(projection) ?? 0
+    const chosen = choices[attempt]
+    if (chosen === undefined) throw failure
+    tried.set(projection, attempt + 1)
+    for (const each of choices[attempt - 1] ?? []) refused.delete(each)
+    for (const each of chosen) refused.set(each, message)
+  }
+
+  /** What one projection set aside, when it is replayed. */
+  function partOf(projection: Projection): GroupHandler {
+    let alone: Folding | undefined
+    return {
+      group: lettersGroup(projection),
+      order: projection.order,
+      async apply(client, entries) {
+        const leaves = await passing(client, entries)
+        if (!recorded.has(projection))
+          throw new Error(`the table of ${projection.name} is of another version: it has to be rebuilt first`)
+        if (entries.some(({ partition }) => leaves?.(projection, { partition })))
+          throw new Error(`the table of ${projection.name} has to catch up first`)
+        alone ??= await openFolding(client, [projection])
+        return recordBatch(client, alone, entries, { lock: true, waiting: null, onTable })
+      },
+    }
+  }
+
+  return {
+    group: RECORDER,
+    order: 'strict', // for what no projection can have, such as an event that kills the process
+    parts: projections.map(partOf),
+    async learn(partitions) {
+      recorded = await recordedProjections(pool, projections, inspector)
+      await waiting.learn(partitions)
+    },
+    prepare: async () => waiting.takeBack(),
+    filed: (letters) => waiting.keep(letters),
+    async apply(client, entries) {
+      waiting.takeBack()
+      if (holding > 0) holding--
+      const leaves = await passing(client, entries)
+      return recordBatch(client, await folding(client), entries, { ...how(leaves), lock: holding > 0 })
+    },
+    async applyCarefully(client, entries) {
+      holding = HOLDING_BATCHES
+      const events = entries.reduce((sum, { lengths }) => sum + lengths.length, 0)
+      const leaves = await passing(client, entries)
+      if (events === 1) return recordOne(client, entries, leaves)
+      return recordBatch(client, await folding(client), entries, { ...how(leaves), lock: true })
+    },
+  }
+}
+
+function isSame(a: readonly Projection[], b: readonly Projection[]): boolean {
+  return a.length === b.length && a.every((projection, i) => projection === b[i])
+}

@@ -1,0 +1,132 @@
+import { type TSchema, TypeGuard } from '@sinclair/typebox'
+import type { Key, KeyPart, Projection, Row } from './projection.ts'
+
+/** The rows of a projection while events are folded into them. */
+export interface Rows {
+  /** The row with this key, null when there is none. */
+  get(key: string): Row | null
+  /** The row found by other columns, or by those of the key: `columns` is one of `indexesOf`. */
+  find(columns: string, value: string): Row | null
+  /** Puts a row in its place, or none. */
+  set(key: string, row: Row | null): void
+  /** True for a row that the event at hand is not to change; where it is left out, there is none. */
+  isFrozen?(key: string): boolean
+}
+
+/** A key's values as one text: equal for equal keys, and only for those. */
+export function keyText(key: Key): string {
+  if (typeof key === 'string') return cleanText(key)
+  return typeof key === 'number' ? String(key) : key.map((part) => cleanText(String(part))).join('\0')
+}
+
+/** The values of a key, as Postgres will have them. */
+export function keyParts(key: Key): readonly KeyPart[] {
+  const parts = typeof key === 'object' ? key : [key]
+  return parts.map((part) => (typeof part === 'string' ? cleanText(part) : part))
+}
+
+/** The same for some columns of a row; null when one of them is null, since then no unique index holds it. */
+export function rowKeyText(row: Row, columns: readonly string[]): string | null {
+  let text = ''
+  for (let i = 0; i < columns.length; i++) {
+    const part = row[columns[i] as string]
+    if (part === null || part === undefined) return null
+    text += i === 0 ? String(part) : `\0${part}`
+  }
+  return text
+}
+
+/** Names a list of columns. */
+export function columnsText(columns: readonly string[]): string {
+  return columns.join(',')
+}
+
+/** Rows held in memory, all of them: what isn't here isn't anywhere. For a rebuild, and for tests. */
+export class MemoryRows implements Rows {
+  readonly rows = new Map<string, Row>()
+  readonly #indexes: readonly {
+    readonly columns: readonly string[]
+    readonly name: string
+    readonly keys: Map<string, string>
+  }[]
+  readonly #keyName: string
+
+  /** @param indexes see `indexesOf` */
+  constructor(projection: Projection, indexes: readonly (readonly string[])[]) {
+    this.#keyName = columnsText(projection.keyColumns)
+    this.#indexes = indexes
+      .filter((columns) => columnsText(columns) !== this.#keyName)
+      .map((columns) => ({ columns, name: columnsText(columns), keys: new Map() }))
+  }
+
+  get(key: string): Row | null {
+    return this.rows.get(key) ?? null
+  }
+
+  find(columns: string, value: string): Row | null {
+    if (columns === this.#keyName) return this.get(value)
+    const key = this.#indexes.find(({ name }) => name === columns)?.keys.get(value)
+    return key === undefined ? null : this.get(key)
+  }
+
+  /** The values by which rows can be found, beside their keys. */
+  *indexed(): Generator<readonly [columns: string, value: string, key: string]> {
+    for (const { name, keys } of this.#indexes) for (const [value, key] of keys) yield [name, value, key]
+  }
+
+  set(key: string, row: Row | null): void {
+    const before = this.rows.get(key)
+    for (const { columns, keys } of this.#indexes) {
+      const from = before === undefined ? null : rowKeyText(before, columns)
+      const to = row === null ? null : rowKeyText(row, columns)
+      if (from === to) continue
+      if (from !== null && keys.get(from) === key) keys.delete(from)
+      if (to !== null) keys.set(to, key)
+    }
+    if (row === null) this.rows.delete(key)
+    else this.rows.set(key, row)
+  }
+}
+
+/** NUL characters and lone surrogates can't be stored in a text column: what shows that one was there can. */
+export function cleanText(text: string): string {
+  const clean = text.includes('\0') ? text.replaceAll('\0', '\u2400') : text
+  return clean.isWellFormed() ? clean : clean.toWellFormed()
+}
+
+/** The columns of a row that hold text, or lists of it; all others are numbers, instants, or JSON. */
+export function textColumns(projection: Projection): readonly string[] {
+  return Object.entries(projection.row.properties)
+    .filter(([, schema]) => holdsText(schema))
+    .map(([column]) => column)
+}
+
+/** The columns of the type `json`. */
+export function jsonColumns(projection: Projection): readonly string[] {
+  return Object.entries(projection.row.properties)
+    .filter(([, schema]) => TypeGuard.IsUnknown(schema) || TypeGuard.IsObject(schema) || TypeGuard.IsRecord(schema))
+    .map(([column]) => column)
+}
+
+function holdsText(schema: TSchema): boolean {
+  if (TypeGuard.IsUnion(schema)) return schema.anyOf.some(holdsText)
+  return TypeGuard.IsString(schema) || (TypeGuard.IsArray(schema) && holdsText(schema.items))
+}
+
+/** The same row when all its text can be stored. */
+export function cleanRow(row: Row, columns: readonly string[]): Row {
+  let clean: Record<string, unknown> | undefined
+  for (const column of columns) {
+    const value = row[column]
+    const better = typeof value === 'string' ? cleanText(value) : Array.isArray(value) ? cleanList(value) : value
+    if (better === value) continue
+    clean ??= { ...row }
+    clean[column] = better
+  }
+  return clean ?? row
+}
+
+function cleanList(list: readonly unknown[]): readonly unknown[] {
+  const clean = list.map((item) => (typeof item === 'string' ? cleanText(item) : item))
+  return clean.every((item, i) => item === list[i]) ? list : clean
+}

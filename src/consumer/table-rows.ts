@@ -1,0 +1,137 @@
+import type { PoolClient } from 'pg'
+import type { Queryable } from '#src/store/checkpoint.ts'
+import { openRowBatch, type RowBatch, type StoredRow } from '#src/store/row-batch.ts'
+import type { Key, KeyPart, Projection, Row } from './projection.ts'
+import { columnsText, keyParts, keyText, MemoryRows, type Rows, rowKeyText } from './rows.ts'
+
+/** A row that was not asked for before the fold: it is loaded, and the fold begins again. */
+export class NotLoaded extends Error {}
+
+/**
+ * The rows of a projection's table that a batch of events concerns: asked for, loaded at once, changed in memory, and
+ * written back at once. What was not asked for is not taken for missing: a fold that comes to need it says so.
+ */
+export class TableRows implements Rows {
+  readonly projection: Projection
+  readonly #batch: RowBatch
+  readonly #indexes: readonly (readonly string[])[]
+  readonly #keyName: string
+  #memory: MemoryRows
+  /** By columns and values: what was asked for, and whether it is loaded by now. */
+  readonly #asked = new Map<string, { readonly columns: readonly string[]; readonly values: Map<string, Wanted> }>()
+  readonly #stored = new Map<string, StoredRow>()
+  readonly #before = new Map<string, Row | null>()
+
+  /** @param indexes see `indexesOf` */
+  static async open(db: Queryable, projection: Projection, indexes: readonly (readonly string[])[]) {
+    const { table, row, keyColumns } = projection
+    return new TableRows(projection, indexes, await openRowBatch(db, table, Object.keys(row.properties), keyColumns))
+  }
+
+  private constructor(projection: Projection, indexes: readonly (readonly string[])[], batch: RowBatch) {
+    this.projection = projection
+    this.#batch = batch
+    this.#indexes = indexes
+    this.#keyName = columnsText(projection.keyColumns)
+    this.#memory = new MemoryRows(projection, indexes)
+  }
+
+  /** Forgets everything, for the next batch. */
+  clear(): void {
+    this.#memory = new MemoryRows(this.projection, this.#indexes)
+    this.#asked.clear()
+    this.#stored.clear()
+    this.#before.clear()
+  }
+
+  /** Asks for the row that has these values in these columns. */
+  want(columns: readonly string[], key: Key): void {
+    const name = columnsText(columns)
+    const asked = this.#asked.get(name) ?? { columns, values: new Map<string, Wanted>() }
+    this.#asked.set(name, asked)
+    const text = keyText(key)
+    if (!asked.values.has(text)) asked.values.set(text, { parts: keyParts(key), loaded: false })
+  }
+
+  /** Loads what was asked for and is not there yet. True when there was something to load. */
+  async load(db: Queryable, lock: boolean): Promise<boolean> {
+    let any = false
+    for (const { columns, values } of this.#asked.values()) {
+      const wanted = [...values.values()].filter(({ loaded }) => !loaded)
+      if (wanted.length === 0) continue
+      any = true
+      const parts = wanted.map(({ parts }) => parts)
+      for (const stored of await this.#batch.load(db, columns, parts, lock)) this.#keep(stored)
+      for (const each of wanted) each.loaded = true
+    }
+    return any
+  }
+
+  #keep(stored: StoredRow): void {
+    const key = rowKeyText(stored.row, this.projection.keyColumns) as string
+    if (this.#stored.has(key)) return
+    this.#stored.set(key, stored)
+    this.#memory.set(key, stored.row)
+  }
+
+  get(key: string): Row | null {
+    const row = this.#memory.get(key)
+    if (row === null && !this.#isKnown(this.#keyName, key)) this.#miss(this.projection.keyColumns, key)
+    return row
+  }
+
+  find(columns: string, value: string): Row | null {
+    const row = this.#memory.find(columns, value)
+    if (row === null && !this.#isKnown(columns, value)) {
+      this.#miss(columns === this.#keyName ? this.projection.keyColumns : columns.split(','), value)
+    }
+    return row
+  }
+
+  #isKnown(columns: string, value: string): boolean {
+    return (
+      this.#asked.get(columns)?.values.get(value)?.loaded === true ||
+      (columns === this.#keyName && this.#before.has(value))
+    )
+  }
+
+  #miss(columns: readonly string[], value: string): never {
+    this.want(columns, value.split('\0'))
+    throw new NotLoaded(`${this.projection.name}: a row has to be loaded first`)
+  }
+
+  set(key: string, row: Row | null): void {
+    if (!this.#before.has(key)) this.#before.set(key, this.#memory.get(key))
+    this.#memory.set(key, row)
+  }
+
+  /** Takes all changes back. */
+  reset(): void {
+    for (const [key, row] of this.#before) this.#memory.set(key, row)
+    this.#before.clear()
+  }
+
+  /** Writes what has changed: each row once, whatever became of it on the way. True when something had. @throws RowMoved, and what Postgres says */
+  async write(db: PoolClient): Promise<boolean> {
+    const [inserted, updated, deleted]: [Row[], StoredRow[], StoredRow[]] = [[], [], []]
+    for (const key of this.#before.keys()) {
+      const row = this.#memory.get(key)
+      const stored = this.#stored.get(key)
+      if (row !== null && rowKeyText(row, this.projection.keyColumns) !== key)
+        throw new Error(`${this.projection.name}: a row was made under another key than its own`)
+      if (stored === undefined) {
+        if (row !== null) inserted.push(row)
+      } else if (row === null) deleted.push(stored)
+      else if (row !== stored.row) updated.push({ row, writtenBy: stored.writtenBy })
+    }
+    await this.#batch.delete(db, deleted) // first, so that what took a unique value away makes room
+    await this.#batch.update(db, updated)
+    await this.#batch.insert(db, inserted)
+    return deleted.length + updated.length + inserted.length > 0
+  }
+}
+
+interface Wanted {
+  readonly parts: readonly KeyPart[]
+  loaded: boolean
+}

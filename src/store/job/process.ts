@@ -1,0 +1,46 @@
+/** The processes that run jobs. */
+import type { Queryable } from '#src/store/checkpoint.ts'
+
+export interface ServiceProcess {
+  readonly id: string
+  readonly host: string
+  readonly pid: number
+  readonly release: string
+  /** The hash of each definition it has, by job. */
+  readonly jobs: Readonly<Record<string, string>>
+}
+
+/** Says that a process lives, and what it runs. Returns the time by Postgres' clock. */
+export async function reportProcess(db: Queryable, { id, host, pid, release, jobs }: ServiceProcess): Promise<number> {
+  const { rows } = await db.query<{ now: Date }>(
+    `insert into service_process (id, host, pid, release, jobs) values ($1, $2, $3, $4, $5)
+     on conflict (id) do update set seen_at = clock_timestamp(), jobs = excluded.jobs
+     returning clock_timestamp() as now`,
+    [id, host, pid, release, JSON.stringify(jobs)],
+  )
+  return (rows[0] as { now: Date }).now.getTime()
+}
+
+/** Forgets processes that were not seen for a long time. Returns how many. */
+export async function forgetSilentProcesses(db: Queryable, silentMs: number): Promise<number> {
+  const { rowCount } = await db.query(
+    `delete from service_process where seen_at < clock_timestamp() - $1 * interval '1 millisecond'`,
+    [silentMs],
+  )
+  return rowCount ?? 0
+}
+
+/** Jobs that none of the processes seen within `silentMs` runs, and that are not removed yet. */
+export async function listOrphans(db: Queryable, silentMs: number): Promise<string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    `select j.name from job j join job_version v on v.job = j.name and v.version = j.version
+     where v.state <> 'removed' and v.valid_from < clock_timestamp() - $1 * interval '1 millisecond'
+       and not exists (
+         select from service_process p
+         where p.jobs ->> j.name is not null and p.seen_at > clock_timestamp() - $1 * interval '1 millisecond'
+       )
+     order by j.name`,
+    [silentMs],
+  )
+  return rows.map(({ name }) => name)
+}

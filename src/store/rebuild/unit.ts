@@ -1,0 +1,47 @@
+/** The table `rebuild_unit`: the pieces of a rebuild that are written. */
+import type { Queryable } from '../checkpoint.ts'
+
+export interface RebuildUnit {
+  readonly partition: number
+  /** JSON: by partition `[ms, seq]`. */
+  readonly through: unknown
+  readonly events: number
+  readonly rows: number
+  readonly keys: Buffer
+}
+
+/** All partitions in one piece. */
+export const ALL_PARTITIONS = -1
+/** No piece of its own: once all are written, how far the new tables have followed. */
+export const FOLLOWING = -2
+
+export async function readUnits(db: Queryable, rebuild: number): Promise<RebuildUnit[]> {
+  const { rows } = await db.query<RebuildUnit>(
+    `select partition, through, events::float8 as events, row_count::float8 as rows, keys
+     from rebuild_unit where rebuild = $1 order by partition`,
+    [rebuild],
+  )
+  return rows
+}
+
+/** @param through JSON, as `RebuildUnit` has it parsed */
+export async function addUnit(
+  tx: Queryable,
+  rebuild: number,
+  { partition, through, events, rows, keys }: Omit<RebuildUnit, 'through'> & { readonly through: string },
+): Promise<void> {
+  await tx.query(
+    'insert into rebuild_unit (rebuild, partition, through, events, row_count, keys) values ($1, $2, $3, $4, $5, $6)',
+    [rebuild, partition, through, events, rows, keys],
+  )
+}
+
+/** Notes how far the new tables have followed; the pieces are no longer needed then. */
+export async function noteFollowed(tx: Queryable, rebuild: number, through: string): Promise<void> {
+  await tx.query('delete from rebuild_unit where rebuild = $1 and partition <> $2', [rebuild, FOLLOWING])
+  await tx.query(
+    `insert into rebuild_unit (rebuild, partition, through, events, row_count, keys) values ($1, $2, $3, 0, 0, '')
+     on conflict (rebuild, partition) do update set through = $3`,
+    [rebuild, FOLLOWING, through],
+  )
+}

@@ -1,0 +1,37 @@
+/** Flow runs that are past their retention. */
+import { TERMINAL_TYPES } from '#src/events/state.ts'
+import type { Queryable } from '../checkpoint.ts'
+import type { Ledger } from './ledger.ts'
+
+const TERMINAL = [...TERMINAL_TYPES].map((type) => `'${type}'`).join(', ')
+
+/** Those that are over and belong to no other run, or to one that is gone, by when they ended. */
+export const ENDED_RUNS: Ledger = {
+  table: 'flow_run',
+  at: 'end_time',
+  order: 'end_time, id',
+  except: `state_type not in (${TERMINAL}) or exists (select from task_run t where t.id = flow_run.parent_task_run_id)`,
+}
+
+/** A run among those that ended, in the order of that; `endTime` as Postgres writes it, with all its digits. */
+export interface EndedRun {
+  readonly id: string
+  readonly endTime: string
+}
+
+/** The next of them behind one, that ended before a moment. */
+export async function listEndedRuns(
+  db: Queryable,
+  beforeMs: number,
+  after: EndedRun | null,
+  limit: number,
+): Promise<EndedRun[]> {
+  const { table, at, order, except } = ENDED_RUNS
+  const { rows } = await db.query<EndedRun>(
+    `select id, ${at}::text as "endTime" from ${table}
+     where ${at} < to_timestamp($1::float8 / 1000) and (${order}) > ($2::timestamptz, $3::uuid) and not (${except})
+     order by ${order} limit $4`,
+    [beforeMs, after?.endTime ?? '-infinity', after?.id ?? '00000000-0000-0000-0000-000000000000', limit],
+  )
+  return rows
+}

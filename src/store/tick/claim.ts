@@ -1,0 +1,146 @@
+/** Who runs a tick: Postgres decides, by a key that one row can have, and by its own clock. */
+import type { Queryable } from '#src/store/checkpoint.ts'
+import { BY_SCHEDULE, type HeldTick, type KeyRow, keyColumns, keyOf, keyText, type TickKey } from './key.ts'
+
+export interface Claim extends TickKey {
+  /** No other tick of its job may run beside it. */
+  readonly exclusive: boolean
+}
+
+export interface ClaimedTick extends HeldTick {
+  /** How often it was begun, this time included. */
+  readonly attempts: number
+  /** The version of its job in force now. */
+  readonly version: number
+  /** How late it is by Postgres' clock. */
+  readonly lateMs: number
+}
+
+export interface Claimer {
+  readonly owner: string
+  readonly leaseMs: number
+}
+
+/** How early a tick may be taken: as much as the clocks of servers that are kept in step may differ. */
+export const TOLERANCE_MS = 100
+
+interface ClaimRow extends KeyRow {
+  fence: string
+  attempts: number
+  version: string
+  late_ms: number
+}
+
+const RETURNING = `t.job, t.scheduled_for, t.origin, t.fence, t.attempts, t.version,
+  (extract(epoch from clock_timestamp() - t.scheduled_for) * 1000)::float8 as late_ms`
+const LEASE = "clock_timestamp() + $5 * interval '1 millisecond'"
+
+/**
+ * Takes ticks that have no row yet. What is missing in the answer is early, decided, or in somebody's hands; `why` tells.
+ * Waits for nobody but a change of the job's schedule: each insert is a transaction by itself, and belongs to the version
+ * before the change or the one after it.
+ */
+export async function claimNew(db: Queryable, claims: readonly Claim[], claimer: Claimer): Promise<ClaimedTick[]> {
+  const { rows } = await db.query<ClaimRow>(
+    `insert into tick as t (job, scheduled_for, origin, version, state, exclusive, fence, attempts, owner, lease_until, started_at)
+     select w.job, w.scheduled_for, w.origin, j.version, 'running', w.exclusive, 1, 1, $6, ${LEASE}, clock_timestamp()
+     from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bool[]) as w(job, scheduled_for, origin, exclusive)
+     join job j on j.name = w.job
+     where w.scheduled_for <= clock_timestamp() + interval '${TOLERANCE_MS} milliseconds' and w.scheduled_for > j.watermark
+     order by w.job, w.scheduled_for
+     for key share of j
+     on conflict do nothing
+     returning ${RETURNING}`,
+    [...keyColumns(claims), claims.map(({ exclusive }) => exclusive), claimer.leaseMs, claimer.owner],
+  )
+  return rows.map(claimed)
+}
+
+/**
+ * Takes over one tick that waits to be run, or whose holder's lease has run out. Null when it is decided, in somebody's
+ * hands, or when another tick of its job runs and they may not run side by side.
+ */
+export async function claimOpen(db: Queryable, claim: Claim, claimer: Claimer): Promise<ClaimedTick | null> {
+  try {
+    const { rows } = await db.query<ClaimRow>(
+      `with free as (
+         select job, scheduled_for, origin from tick
+         where job = $1 and scheduled_for = $2 and origin = $3
+           and state in ('open', 'running') and lease_until <= clock_timestamp()
+         for update skip locked
+       )
+       update tick t set state = 'running', exclusive = $4, fence = t.fence + 1, attempts = t.attempts + 1, owner = $6,
+         lease_until = ${LEASE}, started_at = coalesce(t.started_at, clock_timestamp()), version = j.version
+       from free f, job j
+       where t.job = f.job and t.scheduled_for = f.scheduled_for and t.origin = f.origin and j.name = t.job
+       returning ${RETURNING}`,
+      [
+        claim.job,
+        new Date(claim.scheduledForMs).toISOString(),
+        claim.origin,
+        claim.exclusive,
+        claimer.leaseMs,
+        claimer.owner,
+      ],
+    )
+    return rows[0] === undefined ? null : claimed(rows[0])
+  } catch (error) {
+    if ((error as { code?: string }).code === '23505') return null // tick_alone: another of its job runs
+    throw error
+  }
+}
+
+/** Why a tick could not be taken. */
+export type NotClaimed = 'decided' | 'busy' | 'alone' | 'early' | 'unknown job' | 'free'
+
+/**
+ * Looks why ticks could not be taken, in the order of `keys`: decided; held by somebody; another of the same job runs;
+ * not due yet; of a job that is not in the database; or free by now.
+ */
+export async function whyNotClaimed(
+  db: Queryable,
+  keys: readonly TickKey[],
+): Promise<{ why: NotClaimed; earlyMs: number }[]> {
+  const { rows } = await db.query<KeyRow & { why: NotClaimed; early_ms: number }>(
+    `select w.job, w.scheduled_for, w.origin,
+       (extract(epoch from w.scheduled_for - clock_timestamp()) * 1000)::float8 as early_ms, case
+       when j.name is null then 'unknown job'
+       when t.state in ('done', 'skipped', 'failed') then 'decided'
+       when t.job is null and w.origin = '${BY_SCHEDULE}' and w.scheduled_for <= j.watermark then 'decided'
+       when w.scheduled_for > clock_timestamp() + interval '${TOLERANCE_MS} milliseconds' then 'early'
+       when t.lease_until > clock_timestamp() then 'busy'
+       when exists (
+         select from tick o where o.job = w.job and o.state = 'running' and o.exclusive
+           and (o.scheduled_for, o.origin) <> (w.scheduled_for, w.origin)
+       ) then 'alone'
+       else 'free' end as why
+     from unnest($1::text[], $2::timestamptz[], $3::text[]) as w(job, scheduled_for, origin)
+     left join job j on j.name = w.job
+     left join tick t on t.job = w.job and t.scheduled_for = w.scheduled_for and t.origin = w.origin`,
+    keyColumns(keys),
+  )
+  const found = new Map(rows.map((row) => [keyText(keyOf(row)), { why: row.why, earlyMs: Math.max(0, row.early_ms) }]))
+  return keys.map((key) => found.get(keyText(key)) ?? { why: 'unknown job', earlyMs: 0 })
+}
+
+/**
+ * Ticks of these jobs that wait to be run, or whose holder died. Those come first, since others of their job may not run
+ * beside them; then the longest free.
+ */
+export async function listFree(db: Queryable, jobs: readonly string[], limit: number): Promise<TickKey[]> {
+  const { rows } = await db.query<KeyRow>(
+    `select t.job, t.scheduled_for, t.origin from tick t
+     where state in ('open', 'running') and lease_until <= clock_timestamp() and job = any($1::text[])
+       and not exists (
+         select from tick o where o.job = t.job and o.state = 'running' and o.exclusive and o.lease_until > clock_timestamp()
+       )
+     order by state = 'running' desc, lease_until, scheduled_for limit $2`,
+    [jobs, limit],
+  )
+  return rows.map(keyOf)
+}
+
+function claimed(row: ClaimRow): ClaimedTick {
+  const { attempts, late_ms: lateMs } = row
+  return { ...keyOf(row), fence: Number(row.fence), version: Number(row.version), attempts, lateMs }
+}

@@ -1,0 +1,46 @@
+/** Rows of ticks that nobody runs yet, and of those that nobody will. */
+import type { Queryable } from '#src/store/checkpoint.ts'
+import { keyColumns, type TickKey } from './key.ts'
+
+const KEYS = 'unnest($1::text[], $2::timestamptz[], $3::text[])'
+
+/** Writes ticks down as to be run, by whoever knows their jobs and comes first; those that have a row keep it. */
+export async function openTicks(db: Queryable, keys: readonly TickKey[]): Promise<number> {
+  const { rowCount } = await db.query(
+    `insert into tick (job, scheduled_for, origin, version, state, lease_until)
+     select w.job, w.scheduled_for, w.origin, j.version, 'open', clock_timestamp()
+     from ${KEYS} as w(job, scheduled_for, origin) join job j on j.name = w.job
+     where w.origin <> 'schedule' or w.scheduled_for > j.watermark
+     order by w.job, w.scheduled_for
+     on conflict do nothing`,
+    keyColumns(keys),
+  )
+  return rowCount ?? 0
+}
+
+/** Writes ticks down as skipped; those that have a row keep it. Returns how many were written. */
+export async function skipTicks(
+  db: Queryable,
+  ticks: readonly (TickKey & { readonly reason: string })[],
+): Promise<number> {
+  const { rowCount } = await db.query(
+    `insert into tick (job, scheduled_for, origin, version, state, reason, decided_at)
+     select w.job, w.scheduled_for, w.origin, j.version, 'skipped', w.reason, clock_timestamp()
+     from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as w(job, scheduled_for, origin, reason)
+     join job j on j.name = w.job
+     order by w.job, w.scheduled_for
+     on conflict do nothing`,
+    [...keyColumns(ticks), ticks.map(({ reason }) => reason)],
+  )
+  return rowCount ?? 0
+}
+
+/** Decides that ticks of these jobs which nobody runs will not be run. Returns how many there were. */
+export async function skipOpenOf(db: Queryable, jobs: readonly string[], reason: string): Promise<number> {
+  const { rowCount } = await db.query(
+    `update tick set state = 'skipped', reason = $2, fence = fence + 1, decided_at = clock_timestamp(), lease_until = null
+     where job = any($1::text[]) and state in ('open', 'running') and lease_until <= clock_timestamp()`,
+    [jobs, reason],
+  )
+  return rowCount ?? 0
+}
