@@ -1,0 +1,31 @@
+/**
+ * The archive: what left the log, in a folder or a bucket, as gzip NDJSON with a manifest for each day. It promises that
+ * what has a manifest was written whole, read back and compared. The log and the archive together have every event.
+ */
+import type { Settings } from '#src/config.ts'
+import { bucketArchive } from './bucket.ts'
+import { folderArchive } from './folder.ts'
+import type { ArchivePlace } from './place.ts'
+
+export { linesOf, readPart } from './check-part.ts'
+export { type ListedDay, listArchive, readManifests, verifyDay } from './list.ts'
+export type { ArchivePart, EventPlace, Manifest, StoredManifest } from './manifest.ts'
+export type { ArchivePlace } from './place.ts'
+export { type Restored, restoreDay } from './restore-day.ts'
+export { removeUnfinished, writeDay } from './write-day.ts'
+
+/** The archive that the settings name; null when they name none. */
+export function openArchive({ archive }: Settings): ArchivePlace | null {
+  const { url, s3, timeoutMs } = archive
+  if (url === null) return null
+  if (url.startsWith('file:')) return folderArchive(url)
+  const { endpoint, region, accessKeyId, secretAccessKey, sessionToken } = s3
+  return bucketArchive(url, {
+    endpoint,
+    region,
+    timeoutMs,
+    accessKeyId: accessKeyId ?? '',
+    secretAccessKey: secretAccessKey ?? '',
+    sessionToken,
+  })
+}

@@ -1,0 +1,15 @@
+/** Where an archive is: a folder or a bucket. Objects are small enough to be held in memory. */
+
+/** Keys are relative to the archive, with slashes. Each call throws ArchiveUnavailable, or why the signal was aborted. */
+export interface ArchivePlace {
+  /** Writes an object whole or not at all, over one that is there; on disk when it resolves. */
+  put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
+  /** Null when there is none. */
+  get(key: string, signal?: AbortSignal): Promise<Buffer | null>
+  /** All keys that begin with this, sorted. */
+  list(prefix: string, signal?: AbortSignal): Promise<string[]>
+  /** Removes an object or, if the key ends with a slash, all that begin with it. Harmless when there is none. */
+  remove(key: string): Promise<void>
+  /** The object's URL, for people. */
+  urlOf(key: string): string
+}
