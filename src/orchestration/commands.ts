@@ -1,0 +1,92 @@
+/** Gives commands: finds the row that a command is about, has it carried out, and answers when everybody can see it. */
+import type { Event } from '#src/events/event.ts'
+import { FLOW_RUN_DELETED, type FlowRunRow } from '#src/events/flow-run.ts'
+import { flowRunTable } from '#src/store/flow-run.ts'
+import type { Store } from '#src/store/pool.ts'
+import type { RowTable } from '#src/store/row-table.ts'
+import { sql } from '#src/store/sql.ts'
+import type { Executor } from './execute.ts'
+import { decideFlowRun, type FlowRunAnswer, type FlowRunCommand } from './flow-run/decide.ts'
+import { ALONE, type Surroundings } from './flow-run/events.ts'
+import { createDeploymentSlots } from './flow-run/slots.ts'
+import { createSurroundings } from './flow-run/surroundings.ts'
+import type { Slot } from './flow-run/transition.ts'
+import {
+  type AggregateRow,
+  decideRecord,
+  type RecordAnswer,
+  type RecordCommand,
+  type RecordKind,
+  resourceIdOf,
+} from './record.ts'
+import { createTaskRunCommands, type TaskRunCommands } from './task-run/commands.ts'
+
+/** A kind of record with the table that its events are projected into. */
+export interface StoredRecord<Row extends AggregateRow> extends RecordKind<Row> {
+  readonly table: RowTable<Row>
+}
+
+/** What routes and background services change anything by. All reject like `Executor.run`. */
+export interface Commands {
+  /** @param id of the run; for `create` the one that it gets */
+  flowRun(id: string, command: FlowRunCommand): Promise<FlowRunAnswer>
+  readonly taskRuns: TaskRunCommands
+  record<Row extends AggregateRow>(
+    kind: StoredRecord<Row>,
+    id: string,
+    command: RecordCommand<Row>,
+  ): Promise<RecordAnswer<Row>>
+  /** Events that nobody decides, such as logs: appended, and seen before this resolves. */
+  events(events: readonly Event[]): Promise<void>
+}
+
+export interface CommandNeeds {
+  readonly executor: Executor
+  readonly store: Pick<Store, 'queries'>
+  readonly now: () => string
+  readonly newId: () => string
+}
+
+export function createCommands(needs: CommandNeeds): Commands {
+  const { executor, store } = needs
+  const taskRuns = createTaskRunCommands(needs)
+  const surroundings = createSurroundings(store)
+  const slots = createDeploymentSlots({ commands: { record }, queries: store.queries, newId: needs.newId })
+
+  async function flowRun(id: string, command: FlowRunCommand): Promise<FlowRunAnswer> {
+    let around: Surroundings = ALONE
+    let before: FlowRunRow | null = null
+    let slot: Slot | null | undefined
+    const answer = await executor.run<FlowRunRow, FlowRunAnswer>({
+      resourceId: `prefect.flow-run.${id}`,
+      load: () => flowRunTable.find(store.queries, sql.fragment`t.id = ${id}`),
+      async prepare(run) {
+        const about = run ?? (command.type === 'create' ? command.run : null)
+        if (about !== null) around = await surroundings(about)
+        if (run !== null && slot === undefined) slot = await slots.prepare(run, command)
+      },
+      decide(run, context) {
+        before = run
+        return decideFlowRun(run, command, { ...context, around, slot: slot ?? null })
+      },
+      after: (answer) => (answer.kind === 'run' ? answer.run : null),
+      ends: ({ event }) => event === FLOW_RUN_DELETED,
+    })
+    if (before !== null) await slots.settle(before, slot ?? null, answer)
+    // Also when nothing was done: the client may ask again because the mirroring failed.
+    if (answer.kind === 'run' && command.type !== 'update') await taskRuns.mirror(answer.run)
+    return answer
+  }
+
+  function record<Row extends AggregateRow>(kind: StoredRecord<Row>, id: string, command: RecordCommand<Row>) {
+    return executor.run({
+      resourceId: resourceIdOf(kind, id),
+      load: () => kind.table.find(store.queries, sql.fragment`t.id = ${id}`),
+      decide: (row, context) => decideRecord(kind, row, command, context),
+      after: ({ row }) => row,
+      ends: ({ event }) => event === `${kind.from}.${kind.kind}.deleted`,
+    })
+  }
+
+  return { flowRun, taskRuns, record, events: (events) => executor.record(events) }
+}

@@ -1,0 +1,79 @@
+/** Carries commands out: reads the aggregate, decides, appends what was decided, and waits until everybody can see it. */
+import type { CommitWatch, Producer } from '#src/bus/index.ts'
+import { checkEvent } from '#src/events/check.ts'
+import { type EncodedEvent, encodeEvent } from '#src/events/encode.ts'
+import type { Event, Limits } from '#src/events/event.ts'
+import { CommandInvalid } from '../errors.ts'
+import type { Deciding } from './decide-in-turn.ts'
+import { decideTogether, notApplied, type Waiting } from './decide-together.ts'
+import { Lanes } from './lanes.ts'
+
+/** One thing that commands are for: where its row is, and how they are decided. */
+export interface Aggregate<Row extends { readonly version: number }, Answer> extends Deciding<Row, Answer> {
+  /** The id of its resource: its events are ordered by it, and counted. */
+  readonly resourceId: string
+  /** The row that its events made, as far as they have been applied; null when there is none. */
+  load(): Promise<Row | null>
+}
+
+export interface ExecutorNeeds {
+  readonly producer: Pick<Producer, 'append' | 'appendExpecting' | 'versionOf' | 'pressure'>
+  /** Commits of the group that makes the rows. */
+  readonly commits: CommitWatch
+  readonly limits: Limits
+  readonly nowMs: () => number
+  /** Canonical, to the microsecond. */
+  readonly now: () => string
+  readonly newId: () => string
+  /** How long a command may take until its effect can be seen; 10,000 ms unless said otherwise. */
+  readonly withinMs?: number
+}
+
+/** Carries out commands. Any number of servers may do so at once: of two that decide on one row, one decides again. */
+export interface Executor {
+  /**
+   * Resolves when the next read on any server sees what was done.
+   * @throws StoreUnavailable when that takes too long; the command may be given again
+   * @throws BusUnavailable when it may or may not have been taken
+   * @throws Overloaded when nothing was taken
+   * @throws CommandInvalid when what was asked for makes no valid event
+   */
+  run<Row extends { readonly version: number }, Answer>(aggregate: Aggregate<Row, Answer>): Promise<Answer>
+  /** Appends events that nobody decided, such as logs, and waits until they are applied. @throws like `run` */
+  record(events: readonly Event[]): Promise<void>
+}
+
+const WITHIN_MS = 10_000
+
+export function createExecutor(needs: ExecutorNeeds): Executor {
+  const { producer, commits, nowMs, limits, withinMs = WITHIN_MS } = needs
+  const encoding = (event: Event) => encode(event, limits)
+  const lanes = new Lanes<Waiting>(decideTogether({ ...needs, encode: encoding }))
+
+  function run<Row extends { readonly version: number }, Answer>(aggregate: Aggregate<Row, Answer>): Promise<Answer> {
+    const until = nowMs() + withinMs
+    return new Promise<Answer>((resolve, fail) => {
+      const settle = (answer: Answer, seen: (until: number) => Promise<void>) =>
+        seen(until).then(() => resolve(answer), fail)
+      // What a lane decides on is of this aggregate, whatever its types are called.
+      lanes.add(aggregate.resourceId, { ...aggregate, until, settle, fail } as unknown as Waiting)
+    })
+  }
+
+  async function record(events: readonly Event[]): Promise<void> {
+    await producer.pressure.admit()
+    const { entries } = await producer.append(events.map(encoding))
+    if (!(await commits.wait(entries, withinMs))) throw notApplied()
+  }
+
+  return { run, record }
+}
+
+function encode(event: Event, limits: Limits): EncodedEvent {
+  const checked = checkEvent(event, limits, true)
+  if (typeof checked === 'string') throw new CommandInvalid(checked)
+  const payload = Buffer.from(JSON.stringify(event.payload))
+  if (payload.length > limits.maxBytes)
+    throw new CommandInvalid(`an event may have ${limits.maxBytes} bytes, this one would have ${payload.length}`)
+  return encodeEvent(checked, payload)
+}

@@ -1,0 +1,70 @@
+/**
+ * What commands do. A decision is pure: the aggregate's row and a command go in, events and an answer come out; nothing is
+ * read, written or awaited, so that it can be made again when somebody else was faster. `createExecutor` carries them out:
+ * it promises that of two decisions on one row only one is appended, and that who got an answer finds the effect in every
+ * read, on any server.
+ */
+
+export { type Commands, createCommands, type StoredRecord } from './commands.ts'
+export {
+  giveBack,
+  limitId,
+  limitsNamed,
+  reapLeases,
+  releaseLeased,
+  renewLeased,
+  takeOne,
+  takeSlots,
+} from './concurrency/commands.ts'
+export { CONCURRENCY_LIMITS, newLimit } from './concurrency/kind.ts'
+export { activeSlots, setActiveSlots } from './concurrency/slots.ts'
+export { changedFields, type Decision, type DecisionContext } from './decision.ts'
+export { deleteFlowRun, deleteRunsOfFlow } from './deletion.ts'
+export { checkSchedule, dueInstants, HORIZON, type Horizon } from './deployment/instants.ts'
+export { DEPLOYMENTS } from './deployment/kind.ts'
+export { checkParameters } from './deployment/parameters.ts'
+export { deleteScheduledRuns, runOf, scheduleRuns } from './deployment/runs.ts'
+export {
+  addSchedules,
+  changeSchedule,
+  replaceSchedules,
+  scheduleFields,
+  updateSchedules,
+  type WantedSchedule,
+} from './deployment/schedules.ts'
+export { type Aggregate, createExecutor, type Executor, type ExecutorNeeds } from './execute.ts'
+export { FLOWS } from './flow.ts'
+export {
+  decideFlowRun,
+  type FlowRunAnswer,
+  type FlowRunCommand,
+  type FlowRunContext,
+  type FlowRunUpdate,
+  type NewFlowRun,
+} from './flow-run/decide.ts'
+export { ALONE, type Surroundings } from './flow-run/events.ts'
+export { nestedRunId } from './flow-run/nested-id.ts'
+export type { Verdict } from './flow-run/rules.ts'
+export { FLOW_RUN_INPUTS } from './flow-run-input.ts'
+export { derivedId } from './ids.ts'
+export { plusSeconds, secondsBetween } from './instants.ts'
+export { logEvents, type SentLine } from './logs.ts'
+export { runName } from './names.ts'
+export {
+  type AggregateRow,
+  type Changes,
+  decideRecord,
+  type RecordAnswer,
+  type RecordCommand,
+  type RecordKind,
+  resourceIdOf,
+} from './record.ts'
+export { ARTIFACTS, VARIABLES } from './records.ts'
+export type { ProposedState } from './state.ts'
+export type { NewTaskRun, TaskRunCommands } from './task-run/commands.ts'
+export type { TaskRuling } from './task-run/decide.ts'
+export { type PoolNeeds, poolNamed, queueNamed, queuesOf, refuseReserved } from './work-pool/find.ts'
+export { WORK_POOLS, WORK_QUEUES, WORKERS } from './work-pool/kinds.ts'
+export { createPool, deletePool, ensureDefaultPool, NO_STORAGE } from './work-pool/pools.ts'
+export { deploymentsPolled, POLLED_WITHIN_SECONDS, queuesPolled, workerSeen } from './work-pool/presence.ts'
+export { createQueue, deleteQueue, ensureQueue, type NewQueue, updateQueue } from './work-pool/queues.ts'

@@ -1,0 +1,57 @@
+/** Events of lines that runs logged. Nothing is decided: what was logged, was. */
+import { type Event, RESOURCE_ID } from '#src/events/event.ts'
+import { LOGGED, type LogLine, NO_RUN } from '#src/events/log.ts'
+import { derivedId } from './ids.ts'
+
+/** A line as it was sent. */
+export type SentLine = Omit<LogLine, 'id' | 'created' | 'updated'>
+
+/** An event with all lines of a large batch would be read slowly, and may be more than an event may hold. */
+const PER_EVENT = { lines: 500, characters: 500_000 }
+
+/**
+ * The events of a batch: one for each run, or several where it logged much. The same batch gives events and lines with the
+ * same ids, so a client that got no answer may send it again.
+ * @param now canonical instant at which it came
+ */
+export function logEvents(batch: readonly SentLine[], now: string): Event[] {
+  const name = derivedId('logs', JSON.stringify(batch))
+  const runs = Map.groupBy(batch, ({ flow_run_id, task_run_id }) => flow_run_id ?? task_run_id ?? '')
+  return [...runs.values()].flatMap(parts).map((lines, i) => eventOf(lines, derivedId('logged', name, String(i)), now))
+}
+
+function eventOf(lines: readonly SentLine[], id: string, now: string): Event {
+  const logs = lines.map(
+    (line, i): LogLine => ({ id: derivedId('log', id, String(i)), created: now, updated: now, ...line }),
+  )
+  return {
+    id,
+    occurred: now,
+    event: LOGGED,
+    resource: { [RESOURCE_ID]: resourceOf(lines[0]) },
+    related: [],
+    payload: { logs },
+    follows: null,
+  }
+}
+
+function resourceOf(line: SentLine | undefined): string {
+  if (line?.flow_run_id) return `prefect.flow-run.${line.flow_run_id}`
+  return line?.task_run_id ? `prefect.task-run.${line.task_run_id}` : NO_RUN
+}
+
+function parts(lines: readonly SentLine[]): SentLine[][] {
+  const found: SentLine[][] = []
+  let characters = Number.POSITIVE_INFINITY
+  for (const line of lines) {
+    const last = found.at(-1)
+    if (last === undefined || last.length >= PER_EVENT.lines || characters >= PER_EVENT.characters) {
+      found.push([line])
+      characters = line.message.length
+    } else {
+      last.push(line)
+      characters += line.message.length
+    }
+  }
+  return found
+}

@@ -1,0 +1,119 @@
+/** Commands to task runs. They are few: clients change their task runs by themselves, and only tell of it. */
+import type { FlowRunRow } from '#src/events/flow-run.ts'
+import type { State } from '#src/events/state.ts'
+import type { TaskRunRow } from '#src/events/task-run.ts'
+import { flowRunTable } from '#src/store/flow-run.ts'
+import type { Store } from '#src/store/pool.ts'
+import { sql } from '#src/store/sql.ts'
+import { taskRunTable } from '#src/store/task-run.ts'
+import type { Executor } from '../execute.ts'
+import { derivedId } from '../ids.ts'
+import { inState } from '../run-times.ts'
+import { type ProposedState, stateOf, withDetails } from '../state.ts'
+import { decideTaskRun, type TaskRunAnswer } from './decide.ts'
+import { deletedEvent, taskRunEvent } from './events.ts'
+
+/** Task runs that are deleted at once. */
+const PAGE = 500
+
+/** What a task run is made of, beside its state and all that follows from that. */
+export type NewTaskRun = Omit<
+  TaskRunRow,
+  | 'created'
+  | 'updated'
+  | `state${string}`
+  | 'run_count'
+  | 'flow_run_run_count'
+  | 'total_run_time'
+  | `${string}start_time`
+  | 'end_time'
+>
+
+/** All reject like `Executor.record`. */
+export interface TaskRunCommands {
+  /** Does nothing when there is one with the same id, or with the same keys in the same flow run. */
+  create(run: NewTaskRun, state: ProposedState): Promise<{ readonly run: TaskRunRow; readonly isNew: boolean }>
+  /** Null when there is no such task run. */
+  setState(id: string, state: ProposedState, force: boolean): Promise<(TaskRunAnswer & { isNew: boolean }) | null>
+  /** False when there is no such task run. */
+  rename(id: string, name: string): Promise<boolean>
+  delete(id: string): Promise<boolean>
+  /** Deletes all task runs of a flow run. */
+  deleteOf(flowRunId: string): Promise<void>
+  /** Gives the task run that stands for a nested flow the state of the flow's run. Done twice, it is done once. */
+  mirror(child: FlowRunRow): Promise<void>
+}
+
+interface Needs {
+  readonly executor: Executor
+  readonly store: Pick<Store, 'queries'>
+  readonly now: () => string
+  readonly newId: () => string
+}
+
+export function createTaskRunCommands({ executor, store, now, newId }: Needs): TaskRunCommands {
+  const find = (id: string) => taskRunTable.find(store.queries, sql.fragment`t.id = ${id}`)
+
+  async function create(made: NewTaskRun, proposed: ProposedState) {
+    const { id, flow_run_id, task_key, dynamic_key } = made
+    const keys = sql.fragment`t.flow_run_id = ${flow_run_id} and t.task_key = ${task_key} and t.dynamic_key = ${dynamic_key}`
+    const there = flow_run_id === null ? await find(id) : await taskRunTable.find(store.queries, keys)
+    if (there !== null) return { run: there, isNew: false }
+    const at = now()
+    const first = stateOf(proposed, { now: at, lastVersion: 0, newId: () => derivedId('task-run-state', id) })
+    const state = withDetails(first, { task_run_id: id, flow_run_id })
+    const blank = { created: at, updated: at, state: null, state_id: '', state_type: state.type, state_name: '' }
+    const times = { start_time: null, end_time: null, expected_start_time: null, next_scheduled_start_time: null }
+    const counts = { state_timestamp: at, run_count: 0, flow_run_run_count: 0, total_run_time: 0 }
+    const run = inState<TaskRunRow>({ ...made, ...blank, ...times, ...counts }, state)
+    await executor.record([taskRunEvent(null, run)])
+    return { run, isNew: true }
+  }
+
+  async function setState(id: string, proposed: ProposedState, force: boolean) {
+    const run = await find(id)
+    if (run === null) return null
+    const of = run.flow_run_id
+    const flowRun = of === null ? null : await flowRunTable.find(store.queries, sql.fragment`t.id = ${of}`)
+    const answer = decideTaskRun(run, proposed, force, { now: now(), newId, flowRun })
+    const isNew = answer.run !== run
+    if (isNew) await executor.record([taskRunEvent(run, answer.run)])
+    return { ...answer, isNew }
+  }
+
+  async function rename(id: string, name: string): Promise<boolean> {
+    const run = await find(id)
+    if (run === null) return false
+    // Only states are told of: it enters the one that it is in once more.
+    const again = inState({ ...run, name }, { ...(run.state as State), id: newId(), timestamp: now() }, false)
+    if (name !== run.name) await executor.record([taskRunEvent(run, { ...again, run_count: run.run_count })])
+    return true
+  }
+
+  async function remove(id: string): Promise<boolean> {
+    const run = await find(id)
+    if (run !== null) await executor.record([deletedEvent(run, { now: now(), newId })])
+    return run !== null
+  }
+
+  async function deleteOf(flowRunId: string): Promise<void> {
+    for (;;) {
+      const rest = sql.fragment`order by t.id limit ${PAGE}`
+      const runs = await taskRunTable.select(store.queries, sql.fragment`t.flow_run_id = ${flowRunId}`, rest)
+      if (runs.length > 0) await executor.record(runs.map((run) => deletedEvent(run, { now: now(), newId })))
+      if (runs.length < PAGE) return
+    }
+  }
+
+  async function mirror({ id, state, parent_task_run_id }: FlowRunRow): Promise<void> {
+    const parent = parent_task_run_id === null ? null : await find(parent_task_run_id)
+    if (parent === null) return
+    const { flow_run_id } = parent
+    const details = { flow_run_id, task_run_id: parent.id, child_flow_run_id: id }
+    const child = state as State
+    const copied = { ...withDetails(child, details), id: derivedId('mirrored-state', child.id) }
+    if (copied.id !== parent.state_id) await executor.record([taskRunEvent(parent, inState(parent, copied))])
+  }
+
+  return { create, setState, rename, delete: remove, deleteOf, mirror }
+}
