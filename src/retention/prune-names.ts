@@ -1,0 +1,50 @@
+/** Events of names that are kept for less long than the default are deleted, in batches, with pauses. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { deleteNamed, type NamedBatch, type NameKey } from '#src/store/retention/delete-named.ts'
+import { appliedByAll } from '#src/store/retention/log-days.ts'
+import { inTransaction } from '#src/store/transaction.ts'
+import type { NamePlan } from './plan.ts'
+import type { PruneNeeds } from './steps.ts'
+
+/** A batch holds its row locks and one connection for a few milliseconds. */
+const BATCH = 1_000
+/** Pauses three times as long as it works: a quarter of one connection at most. */
+const PAUSE_FACTOR = 3
+const STATEMENT_MS = 10_000
+/** How often it says how far it is. */
+const SAY_EVERY = 20
+
+/** Returns how many events of one name and day were deleted. */
+export async function pruneName(needs: PruneNeeds, named: NamePlan, signal: AbortSignal): Promise<number> {
+  const { pool, nowMs, onStep } = needs
+  const { table, name, keptMs, date } = named
+  const beforeMs = nowMs() - keptMs
+  const applied = await appliedByAll(pool)
+  let after: NameKey | null = null
+  let sum = 0
+  for (let batches = 1; !signal.aborted; batches++) {
+    const began = performance.now()
+    const { deleted, last } = await deleteBatch(needs, { table, name, beforeMs, after, applied, limit: BATCH })
+    sum += deleted
+    if (last === null) break
+    after = last
+    if (batches % SAY_EVERY === 0) onStep?.({ step: 'deleting', date, name, events: sum })
+    await sleep(PAUSE_FACTOR * (performance.now() - began), undefined, { signal }).catch(() => {})
+  }
+  onStep?.({ step: 'deleted', date, name, events: sum })
+  return sum
+}
+
+async function deleteBatch({ pool }: PruneNeeds, batch: NamedBatch): ReturnType<typeof deleteNamed> {
+  try {
+    return await inTransaction(pool, STATEMENT_MS, async (client) => {
+      await client.query(
+        'set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off',
+      )
+      return deleteNamed(client, batch)
+    })
+  } catch (error) {
+    if ((error as { code?: string }).code === '42P01') return { deleted: 0, last: null } // the day left meanwhile
+    throw error
+  }
+}
