@@ -1,0 +1,74 @@
+/** Events that left the log, read back from the archive. */
+import {
+  type ArchivePart,
+  type ArchivePlace,
+  type EventPlace,
+  linesOf,
+  type Manifest,
+  readPart,
+} from '#src/archive/index.ts'
+import type { Event } from '#src/events/event.ts'
+import { scanObject } from '#src/events/json-scan.ts'
+import type { EventSource, LateSource, PlacedEvent } from './merge.ts'
+import { type EntryPlace, isBefore } from './places.ts'
+
+/** The days to read. */
+export interface ArchivedDays {
+  readonly place: ArchivePlace
+  readonly manifests: readonly Manifest[]
+  /** Whether events of a name are wanted. */
+  readonly wants: (name: string) => boolean
+}
+
+/** An event may have been taken before it occurred, when a sender's clock was ahead: by days at most, or it isn't in this day. */
+const AHEAD_MS = 3 * 86_400_000
+
+/** A source for each archived day that has events of a partition; its parts are read one after the other. */
+export function archivedEvents(
+  { place, manifests, wants }: ArchivedDays,
+  partition: number,
+  through: EntryPlace,
+): LateSource[] {
+  return manifests.flatMap(({ day, parts }) => {
+    const holding = parts.filter(({ first, last }) => first[0] <= partition && partition <= last[0])
+    const [first] = holding
+    if (first === undefined) return []
+    const notBeforeMs = first.first[0] === partition ? first.first[1] : Date.parse(day) - AHEAD_MS
+    return [{ notBeforeMs, open: () => eventsIn(place, holding, partition, through, wants) }]
+  })
+}
+
+async function* eventsIn(
+  place: ArchivePlace,
+  parts: readonly ArchivePart[],
+  partition: number,
+  through: EntryPlace,
+  wants: (name: string) => boolean,
+): EventSource {
+  for (const part of parts) {
+    const events: PlacedEvent[] = []
+    for (const line of linesOf(await readPart(place, part))) {
+      const event = placedEvent(line)
+      if (event.partition !== partition || !wants(event.event)) continue
+      if (isBefore(through, event)) break
+      events.push(event)
+    }
+    yield events
+  }
+}
+
+type Line = Event & { readonly received: string; readonly position: EventPlace }
+
+/** The payload's bytes are copied, never parsed and written again. */
+function placedEvent(line: Buffer): PlacedEvent {
+  const { received, position, resource, related, occurred, id, event, follows } = JSON.parse(line.toString()) as Line
+  const { memberStart, memberEnd } = scanObject(line, 'payload')
+  const [partition, ms, seq, index] = position
+  return {
+    ...{ partition, ms, seq, index, received, occurred, id, event, follows },
+    resourceId: resource['prefect.resource.id'] ?? '',
+    resource: JSON.stringify(resource),
+    related: JSON.stringify(related),
+    payload: line.toString('utf8', memberStart, memberEnd),
+  }
+}

@@ -1,0 +1,133 @@
+/** The long part of a rebuild: the log folded from its first event, a partition at a time, into the new tables. */
+import { indexesOf } from '#src/consumer/fold.ts'
+import type { Projection } from '#src/consumer/projection.ts'
+import { logSize, wantedNames } from '#src/store/log-read.ts'
+import { readStanding } from '#src/store/projection-gate.ts'
+import { noteStart, readRebuild } from '#src/store/rebuild/job.ts'
+import { dropLetters } from '#src/store/rebuild/letter-places.ts'
+import { newTable } from '#src/store/rebuild/tables.ts'
+import { readUnits } from '#src/store/rebuild/unit.ts'
+import type { Held } from './held.ts'
+import { hashesOf, haveCommon } from './key-hashes.ts'
+import { readLeftOut } from './letters.ts'
+import type { RebuildNeeds } from './needs.ts'
+import { BEGINNING, isBefore, placesJson } from './places.ts'
+import { frozenRows, type Start } from './prepare.ts'
+import { awaitLog } from './source.ts'
+import { makeUnit, type UnitNeeds } from './unit.ts'
+import type { FrozenRows } from './unit-rows.ts'
+import { startWorker, type UnitMaker } from './unit-worker.ts'
+
+/** Folds all that is not folded yet. */
+export async function foldLog(
+  needs: RebuildNeeds,
+  held: Held,
+  targets: readonly Projection[],
+  start: Start,
+): Promise<void> {
+  const { pool, onNews } = needs
+  const names = targets.map(({ name }) => name)
+  await awaitLog(pool, start.through, held.signal)
+  const partitions = [...start.through]
+    .filter(([, place]) => isBefore(BEGINNING, place))
+    .map(([partition]) => partition)
+  const archived = start.missing.archived.reduce((sum, { events }) => sum + events, 0)
+  const eventsTotal = (await logSize(pool)) + archived
+  held.note({ step: 'folding', eventsTotal })
+  let whole = (await readRebuild(pool, held.job.id))?.whole ?? false
+  for (;;) {
+    const units = await readUnits(pool, held.job.id)
+    const done = new Set(units.map(({ partition }) => partition))
+    let eventsDone = units.reduce((sum, { events }) => sum + events, 0)
+    const onEvents = (count: number) => {
+      eventsDone += count
+      held.note({ eventsDone })
+      onNews({ names, step: 'folding', eventsDone, eventsTotal: Math.max(eventsTotal, eventsDone) })
+    }
+    const missing = whole ? [partitions] : partitions.filter((each) => !done.has(each)).map((each) => [each])
+    if (whole && units.length > 0) return
+    await makeAll(
+      needs,
+      held,
+      targets,
+      start,
+      missing.filter((piece) => piece.length > 0),
+      onEvents,
+    )
+    if (whole || !(await haveRowsInCommon(needs, held))) return
+    // Some row has events in several partitions: their order decides, so they are folded together, in that of the log.
+    whole = true
+    held.note({ whole, eventsDone: 0 })
+    await held.write(async (client) => {
+      for (const { table } of targets) await client.query(`truncate ${newTable(table)}`)
+      await dropLetters(client, `rebuild:${held.job.id}:`)
+      await client.query('update rebuild set whole = true where id = $1', [held.job.id])
+      await noteStart(client, held.job.id, {
+        places: placesJson(start.through),
+        letters: (await readRebuild(client, held.job.id))?.letters ?? [],
+      })
+    })
+  }
+}
+
+/** Makes pieces, as many at once as is wished. */
+async function makeAll(
+  needs: RebuildNeeds,
+  held: Held,
+  targets: readonly Projection[],
+  { through, carriedBefore, missing }: Start,
+  pieces: readonly (readonly number[])[],
+  onEvents: (count: number) => void,
+): Promise<void> {
+  const { pool, parallel, folder, place } = needs
+  const wants = (name: string) => targets.some((projection) => projection.stepFor(name) !== null)
+  const frozen = new Map<string, FrozenRows>()
+  if (carriedBefore !== null)
+    for (const target of targets)
+      frozen.set(target.name, await frozenRows(pool, target, carriedBefore, indexesOf(target, targets).length > 1))
+  const { versions } = await readStanding(pool)
+  const common = {
+    through,
+    frozen,
+    leftOut: (await readLeftOut(pool, targets)).places,
+    filesLetters: targets.some(({ name, version }) => versions.get(name) !== version),
+  }
+  const names = await wantedNames(pool, wants)
+  const archive = place !== null && missing.archived.length > 0 ? { place, manifests: missing.archived, wants } : null
+  const { connectionString } = pool.options
+  const here: UnitNeeds = { ...common, pool, projections: targets, held, reading: { names, archive }, onEvents }
+  const makers: UnitMaker[] = []
+  const count = Math.min(parallel, pieces.length)
+  if (count === 0 || archive !== null || connectionString === undefined)
+    makers.push({ make: (partitions) => makeUnit(here, partitions), close: async () => {} })
+  else
+    for (let i = 0; i < count; i++) {
+      const task = {
+        ...common,
+        databaseUrl: connectionString,
+        folder: folder.href,
+        targets: targets.map(({ name }) => name),
+        job: held.job,
+        names,
+      }
+      makers.push(startWorker(task, onEvents, held.signal))
+    }
+  const queue = [...pieces]
+  try {
+    await Promise.all(
+      makers.map(async (maker) => {
+        for (let piece = queue.shift(); piece !== undefined; piece = queue.shift()) {
+          held.signal.throwIfAborted()
+          await maker.make(piece)
+        }
+      }),
+    )
+  } finally {
+    await Promise.all(makers.map((maker) => maker.close()))
+  }
+}
+
+async function haveRowsInCommon({ pool }: RebuildNeeds, held: Held): Promise<boolean> {
+  const keys = (await readUnits(pool, held.job.id)).map((unit) => hashesOf(unit.keys))
+  return keys.some((a, i) => keys.slice(i + 1).some((b) => haveCommon(a, b)))
+}

@@ -1,0 +1,93 @@
+import { createFold, type Fold, indexesOf, withDependencies } from '#src/consumer/fold.ts'
+import { ProjectedEvent } from '#src/consumer/projected-event.ts'
+import type { Projection } from '#src/consumer/projection.ts'
+import type { EventRecord } from '#src/events/record.ts'
+import type { EventSource, PlacedEvent } from './merge.ts'
+import { type FrozenRows, UnitRows } from './unit-rows.ts'
+
+/** An event that a projection fails on. */
+export interface FailedEvent {
+  readonly projection: Projection
+  readonly event: PlacedEvent
+  readonly reason: string
+}
+
+export interface FoldNeeds {
+  /** Those to fold; what they look into is folded along. */
+  readonly projections: readonly Projection[]
+  readonly source: EventSource
+  readonly frozen: ReadonlyMap<string, FrozenRows>
+  /** Events that a projection doesn't get, since they are its dead letters: by `placeText`, names of projections. */
+  readonly leftOut: ReadonlyMap<string, ReadonlySet<string>>
+  /** Where the order is strict: whether later events of a resource wait behind one that failed, or it alone is passed over. */
+  readonly waits: boolean
+  /** Told of each event that a projection fails on, and of each that waits behind one; it may throw to stop. */
+  readonly onFailure: (failed: FailedEvent) => void
+  /** Told how many events were read since the last time. */
+  readonly onEvents: (count: number) => void
+  readonly signal: AbortSignal
+}
+
+/** What a stretch of the log makes of nothing. */
+export interface Folded {
+  readonly rows: ReadonlyMap<Projection, UnitRows>
+  readonly events: number
+}
+
+/** Folds a source to its end, in memory. */
+export async function foldStretch(needs: FoldNeeds): Promise<Folded> {
+  const { source, frozen, onEvents, signal } = needs
+  const all = withDependencies(needs.projections)
+  const rows = new Map<Projection, UnitRows>()
+  const fold = createFold(all, (projection) => {
+    const made = new UnitRows(projection, indexesOf(projection, all), frozen.get(projection.name))
+    rows.set(projection, made)
+    return made
+  })
+  const apply = applier(fold, needs)
+  let events = 0
+  for await (const batch of source) {
+    signal.throwIfAborted()
+    for (const event of batch) if (fold.takes(event.event)) apply(event)
+    events += batch.length
+    onEvents(batch.length)
+  }
+  return { rows, events }
+}
+
+/** Applies one event to every projection that is to have it. */
+function applier(fold: Fold, { leftOut, waits, onFailure }: FoldNeeds): (placed: PlacedEvent) => void {
+  /** Ordering keys whose later events wait behind one that failed. */
+  const waiting = new Map<Projection, Set<string>>()
+  return (placed) => {
+    const event = new ProjectedEvent(placed, placed.received, placed)
+    const without = leftOut.size === 0 ? undefined : leftOut.get(placeText(placed))
+    fold.apply(
+      event,
+      (projection, error) => {
+        onFailure({ projection, event: placed, reason: error instanceof Error ? error.message : String(error) })
+        if (!waits || projection.order === 'loose') return
+        if (!waiting.has(projection)) waiting.set(projection, new Set())
+        waiting.get(projection)?.add(event.orderingKey)
+      },
+      without === undefined && waiting.size === 0
+        ? undefined
+        : (projection) => {
+            if (without?.has(projection.name)) return true
+            if (waiting.get(projection)?.has(event.orderingKey) !== true) return false
+            if (projection.stepFor(event.event) !== null)
+              onFailure({
+                projection,
+                event: placed,
+                reason: 'waits behind an earlier dead letter of the same resource',
+              })
+            return true
+          },
+    )
+  }
+}
+
+/** Names an event's place. */
+export function placeText({ partition, ms, seq, index }: Omit<PlacedEvent, keyof EventRecord | 'received'>): string {
+  return `${partition}/${ms}-${seq}/${index}`
+}

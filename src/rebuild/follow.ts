@@ -1,0 +1,122 @@
+/** Brings tables up to a later place: events of the log folded into them, a bounded transaction at a time. */
+import type { Pool, PoolClient } from 'pg'
+import { createFold, indexesOf } from '#src/consumer/fold.ts'
+import type { Projection } from '#src/consumer/projection.ts'
+import { type Folding, recordBatch } from '#src/consumer/record-batch.ts'
+import { TableRows } from '#src/consumer/table-rows.ts'
+import type { DeadLetter } from '#src/store/dead-letter.ts'
+import { placeText } from './fold-stretch.ts'
+import { entryOf, lettersGroup, readLeftOut } from './letters.ts'
+import type { PlacedEvent } from './merge.ts'
+import type { EntryPlace, Places } from './places.ts'
+import { eventsOf } from './source.ts'
+
+/** Tables that follow the log. */
+export interface Follower {
+  readonly projections: readonly Projection[]
+  readonly folding: Folding
+  /** What it fails on becomes a dead letter; else it is passed over, since somebody has discarded it before. */
+  readonly filesLetters: boolean
+}
+
+/** What a transaction brought. */
+export interface Followed {
+  /** Up to where the tables stand now. */
+  readonly places: Places
+  readonly letters: readonly DeadLetter[]
+  /** Dead letters whose events were left out. */
+  readonly leftOut: readonly string[]
+}
+
+/** Events of one transaction: small enough for a swap to wait for, large enough to be worth it. */
+const BATCH_EVENTS = 1_000
+
+/** @param tableOf the table to fold into, in place of a projection's own */
+export async function openFollower(
+  pool: Pool,
+  projections: readonly Projection[],
+  tableOf: (projection: Projection) => string,
+  filesLetters: boolean,
+): Promise<Follower> {
+  const tables = new Map<Projection, TableRows>()
+  for (const projection of projections) {
+    const there = { ...projection, table: tableOf(projection) }
+    tables.set(projection, await TableRows.open(pool, there, indexesOf(projection, projections)))
+  }
+  const fold = createFold(projections, (projection) => tables.get(projection) as TableRows)
+  return { projections, filesLetters, folding: { projections, tables, fold } }
+}
+
+/**
+ * Folds what lies between two places, in parts.
+ * @param write runs each part in a transaction, which also notes where the tables stand then
+ * @returns how many events there were
+ */
+export async function follow(
+  pool: Pool,
+  follower: Follower,
+  from: Places,
+  to: Places,
+  write: (apply: (client: PoolClient) => Promise<Followed>) => Promise<void>,
+): Promise<number> {
+  const wants = (name: string) => follower.folding.fold.takes(name)
+  let at: ReadonlyMap<number, EntryPlace> = from
+  let part: PlacedEvent[] = []
+  let count = 0
+  const flush = async (places: Places) => {
+    const events = part
+    part = []
+    await write((client) => foldPart(client, follower, events, places))
+  }
+  const reading = { partitions: [...to.keys()], after: withAll(from, to), through: to, names: null, archive: null }
+  for await (const batch of eventsOf(pool, reading)) {
+    for (const event of batch) {
+      const last = part.at(-1)
+      if (part.length >= BATCH_EVENTS && last !== undefined && !isSameEntry(last, event)) await flush(at)
+      at = new Map(at).set(event.partition, { ms: event.ms, seq: event.seq })
+      count++
+      if (wants(event.event)) part.push(event)
+    }
+  }
+  await flush(new Map([...at, ...to]))
+  return count
+}
+
+function isSameEntry(a: PlacedEvent, b: PlacedEvent): boolean {
+  return a.partition === b.partition && a.ms === b.ms && a.seq === b.seq
+}
+
+/** A partition that is new has nothing before. */
+function withAll(from: Places, to: Places): Places {
+  return new Map([...to.keys()].map((partition) => [partition, from.get(partition) ?? { ms: 0, seq: 0 }]))
+}
+
+async function foldPart(
+  client: PoolClient,
+  { projections, folding, filesLetters }: Follower,
+  events: readonly PlacedEvent[],
+  places: Places,
+): Promise<Followed> {
+  if (events.length === 0) return { places, letters: [], leftOut: [] }
+  const { places: leftOut, ids } = await readLeftOut(client, projections)
+  const passed = new Set<string>()
+  const waiting = new Set<string>()
+  const letters = await recordBatch(client, folding, events.map(entryOf), {
+    lock: false,
+    onTable: () => {},
+    leaves: (projection, { partition, ms, seq, index }) => {
+      const out = leftOut.get(placeText({ partition, ms, seq, index }))?.has(projection.name) === true
+      if (out) passed.add(projection.name)
+      return out
+    },
+    waiting: {
+      has: (projection, partition, key) =>
+        filesLetters && waiting.size > 0 && waiting.has(`${lettersGroup(projection)} ${partition} ${key()}`),
+      add(filed) {
+        for (const { group, partition, orderingKey } of filed)
+          if (orderingKey) waiting.add(`${group} ${partition} ${orderingKey}`)
+      },
+    },
+  })
+  return { places, letters: filesLetters ? letters : [], leftOut: passed.size > 0 ? ids : [] }
+}

@@ -1,0 +1,114 @@
+/** What a rebuild does before it folds: new tables, and the place up to which they are to be filled. */
+import type { Pool, PoolClient } from 'pg'
+import type { Projection, Row } from '#src/consumer/projection.ts'
+import { rowKeyText } from '#src/consumer/rows.ts'
+import { RebuildRefused } from '#src/errors.ts'
+import { readStanding } from '#src/store/projection-gate.ts'
+import { noteStart, readRebuild } from '#src/store/rebuild/job.ts'
+import { dependentOf, dropTables, makeNewTable, startTable } from '#src/store/rebuild/tables.ts'
+import { openRowBatch } from '#src/store/row-batch.ts'
+import type { Held } from './held.ts'
+import { readLeftOut } from './letters.ts'
+import { findMissing, type Missing } from './missing.ts'
+import type { RebuildNeeds } from './needs.ts'
+import { isBefore, type Places, placesJson, placesOf } from './places.ts'
+import { recorderPlaces } from './standing-places.ts'
+
+/** From where a rebuild folds, and to where. */
+export interface Start {
+  readonly through: Places
+  /** Rows that began before are carried over; null for none. */
+  readonly carriedBefore: string | null
+  readonly missing: Missing
+}
+
+/** Makes the new tables, unless an earlier process has done it. @throws RebuildRefused */
+export async function prepare(needs: RebuildNeeds, held: Held, targets: readonly Projection[]): Promise<Start> {
+  const job = (await readRebuild(needs.pool, held.job.id)) ?? held.job
+  const missing = await findMissing({ ...needs, db: needs.pool }, targets)
+  const carriedBefore = later(missing.before, job.since)
+  if (job.start !== null) return { through: placesOf(job.start), carriedBefore, missing }
+  for (const { table, name } of targets) {
+    const dependent = await dependentOf(needs.pool, table)
+    if (dependent !== null)
+      throw new RebuildRefused(
+        `${dependent} reads ${table}, and would stay with the old table of ${name}: drop it, rebuild, and make it again.`,
+      )
+  }
+  if (job.strict && missing.before !== null) await refuseCarrying(needs, targets, missing.before)
+  // The rows and the place at which they stand belong together: one snapshot sees both.
+  const through = await held.write(async (client) => {
+    const places = await recorderPlaces(client)
+    const { behind } = await readStanding(client)
+    for (const { name } of targets)
+      for (const [partition, place] of behind.get(name) ?? [])
+        if (isBefore(place, places.get(partition) ?? place)) places.set(partition, place)
+    for (const { table, keyColumns } of targets) {
+      await makeNewTable(client, table)
+      await dropTables(client, [startTable(table)])
+      if (carriedBefore !== null) await copyStart(client, table, keyColumns)
+    }
+    return places
+  }, 'repeatable read')
+  const { ids } = await readLeftOut(needs.pool, targets)
+  await held.write((client) => noteStart(client, job.id, { places: placesJson(through), letters: ids }))
+  return { through, carriedBefore, missing }
+}
+
+/** With an index on the key, by which rows are found. */
+async function copyStart(client: PoolClient, table: string, keyColumns: readonly string[]): Promise<void> {
+  await client.query(
+    `create table ${startTable(table)} as select * from ${table};
+     create index on ${startTable(table)} (${keyColumns.join(', ')}); analyze ${startTable(table)}`,
+  )
+}
+
+function later(a: string | null, b: string | null): string | null {
+  if (a === null || b === null) return a ?? b
+  return a > b ? a : b
+}
+
+async function refuseCarrying(needs: RebuildNeeds, targets: readonly Projection[], before: string): Promise<void> {
+  for (const projection of targets) {
+    const { rows } = await needs.pool.query<{ count: number }>(
+      `select count(*)::float8 as count from ${projection.table} where ${beganBefore(projection, before)}`,
+    )
+    const count = rows[0]?.count ?? 0
+    if (count > 0)
+      throw new RebuildRefused(
+        `${count} rows of ${projection.name} may have events that left the log (before ${before}): bring them back ` +
+          'with `millrace archive restore`, or rebuild without --strict, which carries these rows over.',
+      )
+  }
+}
+
+/** The condition of the rows that began before a moment, as far as that can be known. */
+export function beganBefore({ since }: Projection, moment: string): string {
+  if (!/^[\d:.TZ-]+$/.test(moment)) throw new RangeError(`${moment} is no instant`)
+  return since === null ? 'true' : `(${since} is null or ${since} < '${moment}'::timestamptz)`
+}
+
+/** Rows of one statement that are read for a fold to find. */
+const CHUNK = 5_000
+
+/** The rows that a fold is to leave as they are; with their content where it looks into them. */
+export async function frozenRows(
+  pool: Pool,
+  projection: Projection,
+  moment: string,
+  isLookedInto: boolean,
+): Promise<Map<string, Row | null>> {
+  const { table, keyColumns, row } = projection
+  const { rows } = await pool.query<Record<string, string>>(
+    `select ${keyColumns.map((column) => `${column}::text as ${column}`).join(', ')}
+     from ${startTable(table)} where ${beganBefore(projection, moment)}`,
+  )
+  const keys = rows.map((each) => keyColumns.map((column) => String(each[column])))
+  const frozen = new Map<string, Row | null>(keys.map((key) => [key.join('\0'), null]))
+  if (!isLookedInto) return frozen
+  const batch = await openRowBatch(pool, startTable(table), Object.keys(row.properties), keyColumns)
+  for (let from = 0; from < keys.length; from += CHUNK)
+    for (const stored of await batch.load(pool, keyColumns, keys.slice(from, from + CHUNK), false))
+      frozen.set(rowKeyText(stored.row, keyColumns) as string, stored.row)
+  return frozen
+}

@@ -1,0 +1,89 @@
+/** One piece of a rebuild: some partitions folded in memory, and their rows written to the new tables at once. */
+import type { Pool } from 'pg'
+import type { Projection } from '#src/consumer/projection.ts'
+import { RebuildRefused } from '#src/errors.ts'
+import { copyRows } from '#src/store/copy-rows.ts'
+import { type DeadLetter, insertDeadLetters } from '#src/store/dead-letter.ts'
+import { newTable } from '#src/store/rebuild/tables.ts'
+import { ALL_PARTITIONS, addUnit } from '#src/store/rebuild/unit.ts'
+import { tableColumns } from '#src/store/table-columns.ts'
+import { foldStretch } from './fold-stretch.ts'
+import type { Held } from './held.ts'
+import { hashBytes, sortedHashes } from './key-hashes.ts'
+import { type LeftOut, letterOf, waitingGroup } from './letters.ts'
+import { type Places, placesJson } from './places.ts'
+import { eventsOf, type Reading } from './source.ts'
+import type { FrozenRows, UnitRows } from './unit-rows.ts'
+
+/** The same for all pieces of a rebuild. */
+export interface UnitNeeds {
+  readonly pool: Pool
+  readonly projections: readonly Projection[]
+  readonly held: Pick<Held, 'job' | 'write' | 'signal'>
+  readonly reading: Pick<Reading, 'names' | 'archive'>
+  readonly through: Places
+  readonly frozen: ReadonlyMap<string, FrozenRows>
+  readonly leftOut: LeftOut['places']
+  /** The code is another than that which made the live rows: what it fails on becomes a dead letter. */
+  readonly filesLetters: boolean
+  readonly onEvents: (count: number) => void
+}
+
+export interface UnitMade {
+  readonly events: number
+  readonly rows: number
+  readonly failed: number
+}
+
+/** More of them than that are no bad events but bad code. */
+const MOST_FAILED = 10_000
+
+/** Folds a piece and writes it, all or nothing. @throws RebuildRefused when too many events fail */
+export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]): Promise<UnitMade> {
+  const { pool, projections, held, reading, through, frozen, leftOut, filesLetters, onEvents } = needs
+  const letters: DeadLetter[] = []
+  let failed = 0
+  const { rows, events } = await foldStretch({
+    projections,
+    frozen,
+    leftOut,
+    waits: filesLetters,
+    source: eventsOf(pool, { ...reading, partitions, through, after: null }),
+    onFailure({ projection, event, reason }) {
+      failed++
+      if (failed > MOST_FAILED)
+        throw new RebuildRefused(
+          `${projection.name} fails on more than ${MOST_FAILED} events, the last time with «${reason}»: correct it first.`,
+        )
+      if (filesLetters) letters.push(letterOf(projection, event, reason))
+    },
+    onEvents,
+    signal: held.signal,
+  })
+  const place = new Map(partitions.map((partition) => [partition, through.get(partition) ?? { ms: 0, seq: 0 }]))
+  const written = await held.write(async (client) => {
+    let count = 0
+    for (const projection of projections) {
+      const columns = await tableColumns(client, projection.table, Object.keys(projection.row.properties))
+      count += await copyRows(client, newTable(projection.table), columns, rows.get(projection)?.made() ?? [])
+    }
+    if (letters.length > 0)
+      await insertDeadLetters(
+        client,
+        letters.map(({ group, ...letter }) => ({ ...letter, group: waitingGroup(held.job.id, group) })),
+      )
+    await addUnit(client, held.job.id, {
+      partition: partitions.length === 1 ? (partitions[0] as number) : ALL_PARTITIONS,
+      through: placesJson(place),
+      events,
+      rows: count,
+      keys: hashBytes(sortedHashes(touchedIn(rows.values()))),
+    })
+    return count
+  })
+  return { events, rows: written, failed }
+}
+
+function* touchedIn(all: Iterable<UnitRows>): Generator<number> {
+  for (const rows of all) yield* rows.touched()
+}
