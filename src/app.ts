@@ -1,33 +1,56 @@
 /** The composition root: makes the parts, in order, and takes them down in the opposite one. */
 import { readFileSync } from 'node:fs'
+import { v7 } from 'uuid'
 import { createApi, createStatusApi } from './api/app.ts'
+import { archive } from './api/archive.ts'
 import { deadLetters } from './api/dead-letters.ts'
 import { eventIngest } from './api/event-ingest.ts'
 import { eventQueries } from './api/event-queries.ts'
 import { createIngest } from './api/ingest.ts'
 import { losses } from './api/losses.ts'
+import { orchestration } from './api/orchestration/index.ts'
+import { projectionRebuilds } from './api/projection-rebuilds.ts'
+import { projections as projectionsRoute } from './api/projections.ts'
+import { retention } from './api/retention.ts'
 import type { Api } from './api/route.ts'
+import { schedules } from './api/schedules.ts'
 import { streams } from './api/streams.ts'
-import { type Bus, createBus, parseEntry } from './bus/index.ts'
+import { streamsReplay } from './api/streams-replay.ts'
+import { testing } from './api/testing.ts'
+import { openArchive } from './archive/index.ts'
+import { connect, ready } from './bus/connection.ts'
+import { type Bus, createBus, type Producer, parseEntry, RECORDER } from './bus/index.ts'
 import { createTail, type Tail } from './bus/tail.ts'
-import type { Settings } from './config.ts'
+import { createTickStream } from './bus/ticks.ts'
+import type { LoadedSettings, Settings } from './config.ts'
+import { loadProjections } from './consumer/load-projections.ts'
+import { createPersister } from './consumer/persister.ts'
+import type { Projection } from './consumer/projection.ts'
+import { createRecorder } from './consumer/recorder.ts'
 import { createRepartition } from './consumer/repartition.ts'
 import { startEmbedded } from './embedded/index.ts'
 import { SchemaOutdated, ServersUnset } from './errors.ts'
+import { instantOfMs } from './events/instant.ts'
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
-import { startServices } from './services/index.ts'
+import { type Commands, createCommands, createExecutor } from './orchestration/index.ts'
+import { type OwnService, type RunningServices, startServices } from './services/index.ts'
 import { missingEvents } from './store/event-presence.ts'
 import { readLayout, rememberLayout } from './store/layout.ts'
-import { migrate, migrationStatus } from './store/migrate.ts'
+import { migrate, migrationStatus, refuse, type UpgradeStep } from './store/migrate.ts'
 import { createStore, type Store } from './store/pool.ts'
 import { storeError } from './store/unavailable.ts'
+import { createTickPool } from './ticks/index.ts'
 
 export interface StartOptions {
   readonly settings: Settings
+  /** Where each came from, for whoever asks the API. */
+  readonly sources?: LoadedSettings['sources']
   readonly log: Log
   readonly withApi: boolean
   readonly withServices: boolean
+  /** Services of the program around, run beside Millrace's own. */
+  readonly ownServices?: readonly OwnService[]
 }
 
 export interface RunningServer {
@@ -59,24 +82,47 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 }
 
 async function start(
-  { settings, log, withApi, withServices }: StartOptions,
+  { settings, sources, log, withApi, withServices, ownServices = [] }: StartOptions,
   onStop: (end: () => Promise<void> | void) => void,
 ) {
   const servers = await findServers(settings, log, withApi, onStop)
   const metrics = createMetrics()
   const store = await openStore(settings, servers.databaseUrl, log)
   onStop(() => store.close())
+  metrics.queues.watch('postgres', () => ({ items: store.waiting }))
   const bus = await openBus(settings, servers.redisUrl, log, metrics, store)
   onStop(() => bus.close())
 
-  let trouble: (() => string | null) | undefined
+  const producer = bus.producer()
+  const commands = openCommands(settings, bus, producer, store)
+
+  const projections = await loadProjections()
+  let running: RunningServices | undefined
   if (withServices) {
-    const services = startServices({ settings, log, metrics, bus, pool: store.hot, nowMs: Date.now })
+    const ticks = await openTicks(settings, servers, log, bus, onStop)
+    const services = startServices({
+      settings,
+      log,
+      metrics,
+      bus,
+      pool: store.hot,
+      store,
+      commands,
+      projections,
+      nowMs: Date.now,
+      tickStream: ticks.stream,
+      ticks,
+      own: ownServices,
+    })
     onStop(() => services.stop())
-    trouble = services.trouble
+    running = services
     log.info({ services: services.names }, 'services run')
   }
-  const probes = { redis: () => bus.ping(), postgres: () => store.ping(), ...(trouble && { services: trouble }) }
+  const probes = {
+    redis: () => bus.ping(),
+    postgres: () => store.ping(),
+    ...(running && { services: running.trouble, behind: running.behind }),
+  }
   const lines = [...servers.lines]
   if (!withApi) {
     const url = await serveStatus(settings, log, metrics, probes, onStop)
@@ -85,7 +131,6 @@ async function start(
       lines: [`Millrace services run; their health and metrics: ${url}/api/ready, ${url}/metrics`, ...lines],
     }
   }
-  const producer = bus.producer()
   const ingest = createIngest({
     producer,
     limits: settings.events,
@@ -98,10 +143,25 @@ async function start(
     idsMayHaveMoved: () => Date.now() - bus.layout.current.changedMs < settings.streams.dedupWindowMs,
   })
   const live = settings.services.eventStream.enabled ? { tail: openTail(bus, log, metrics, onStop), store } : undefined
+  const keeping = {
+    settings,
+    log,
+    metrics,
+    inspector: bus.inspector,
+    pool: store.hot,
+    commands,
+    place: openArchive(settings),
+    nowMs: Date.now,
+    sourceOf: (path: string) => sources?.get(path)?.source ?? 'unknown',
+  }
+  const now = () => instantOfMs(Date.now()).iso
   const resources = [
-    (app: Api) => eventIngest(app, { ingest, maxBatchEvents: settings.ingest.maxBatchEvents, nowMs: Date.now }),
+    (app: Api) =>
+      eventIngest(app, { ingest, maxBatchEvents: settings.ingest.maxBatchEvents, metrics, nowMs: Date.now }),
     (app: Api) => deadLetters(app, { store, ingest, log, nowMs: Date.now }),
     (app: Api) => losses(app, { store }),
+    (app: Api) => projectionsRoute(app, { store, inspector: bus.inspector, projections }),
+    (app: Api) => projectionRebuilds(app, { store, projections, log }),
     (app: Api) =>
       streams(app, {
         store,
@@ -109,8 +169,22 @@ async function start(
         repartition: createRepartition(bus, store.hot, settings.redis.prefix),
         log,
       }),
+    (app: Api) =>
+      streamsReplay(app, {
+        pool: store.hot,
+        stretches: bus.stretches,
+        partitions: () => bus.partitions,
+        handlers: handlersOf(settings, bus, store, projections),
+        timeoutMs: settings.database.timeoutMs,
+        log,
+      }),
+    (app: Api) => retention(app, keeping),
+    (app: Api) => schedules(app, { pool: store.hot, log }),
+    (app: Api) => archive(app, keeping),
+    (app: Api) => orchestration(app, { commands, store, log, now, newId: v7 }),
     (app: Api) => eventQueries(app, { store, publicUrl: settings.server.publicUrl, nowMs: Date.now }),
   ]
+  if (settings.testing) resources.push((app: Api) => testing(app, { bus, store, projections }))
   const api = await createApi({
     settings,
     log,
@@ -146,13 +220,7 @@ async function findServers(settings: Settings, log: Log, withApi: boolean, onSto
 }
 
 async function openStore({ database }: Settings, url: string, log: Log): Promise<Store> {
-  if (database.migrateOnStart) {
-    const { applied } = await migrate(url, { timeoutMs: database.migrationTimeoutMs })
-    if (applied.length > 0) log.info({ applied }, 'the database is up to date')
-  } else {
-    const { pending } = await migrationStatus(url)
-    if (pending.length > 0) throw new SchemaOutdated({ pending: pending.map(({ name }) => name) })
-  }
+  await checkSchema(database, url, log)
   return createStore({
     url,
     timeoutMs: database.timeoutMs,
@@ -161,12 +229,80 @@ async function openStore({ database }: Settings, url: string, log: Log): Promise
   })
 }
 
+/** @throws SchemaTooNew, SchemaChanged; SchemaOutdated when it may not be brought up to date here */
+async function checkSchema(database: Settings['database'], url: string, log: Log): Promise<void> {
+  if (!database.migrateOnStart) {
+    const status = await migrationStatus(url)
+    refuse(status)
+    const pending = status.pending.map(({ name }) => name)
+    if (pending.length > 0) throw new SchemaOutdated({ pending })
+    return
+  }
+  let last = ''
+  const onStep = (step: UpgradeStep) => {
+    const what = 'table' in step ? `${step.step} ${step.index} on ${step.table}` : step.step
+    if (what !== last) log.info(step, `upgrading the database: ${what}`)
+    last = what
+  }
+  const { applied } = await migrate(url, { timeoutMs: database.migrationTimeoutMs, onStep })
+  if (applied.length > 0) log.info({ applied }, 'the database is up to date')
+}
+
 async function openBus(settings: Settings, url: string, log: Log, metrics: Metrics, store: Store): Promise<Bus> {
   const { redis, streams, ingest } = settings
   const knownLayout = await readLayout(store.hot, redis.prefix)
   const bus = await createBus({ ...ingest, ...streams, ...redis, url, knownLayout, log, metrics })
   await rememberLayout(store.hot, redis.prefix, bus.layout.current)
   return bus
+}
+
+/** Commands are answered when the recorder has applied what they did. */
+function openCommands(settings: Settings, bus: Bus, producer: Producer, store: Store): Commands {
+  const now = () => instantOfMs(Date.now()).iso
+  const commits = bus.watch(RECORDER)
+  const executor = createExecutor({ producer, commits, limits: settings.events, nowMs: Date.now, now, newId: v7 })
+  return createCommands({ executor, store, now, newId: v7 })
+}
+
+/** What the groups of this release do with events, for whoever delivers some again. */
+function handlersOf(settings: Settings, { inspector }: Bus, store: Store, projections: readonly Projection[]) {
+  const { retentionMs } = settings.events
+  return [
+    createPersister({ pool: store.hot, nowMs: Date.now, retentionMs }),
+    createRecorder({ pool: store.hot, projections, inspector }),
+  ]
+}
+
+/** The reader of ticks blocks for 5 s. */
+const TICKS_TIMEOUT_MS = 10_000
+
+/** What the scheduler connects to: Redis of its own when the settings name one, and always Postgres by a few connections. */
+async function openTicks(
+  { scheduler, redis, database }: Settings,
+  servers: { readonly databaseUrl: string },
+  log: Log,
+  bus: Bus,
+  onStop: (end: () => Promise<void> | void) => void,
+) {
+  const connection = (use: string, timeoutMs?: number) =>
+    scheduler.redisUrl === null
+      ? bus.connection(use, timeoutMs)
+      : connect({ url: scheduler.redisUrl, tlsCaFile: redis.tlsCaFile }, use, log, timeoutMs)
+  const [writing, reading] = [connection('ticks'), connection('tick-reader', TICKS_TIMEOUT_MS)]
+  const pool = createTickPool(servers.databaseUrl, database.connectTimeoutMs)
+  onStop(async () => {
+    writing.disconnect()
+    reading.disconnect()
+    await pool.end()
+  })
+  // Without it the scheduler goes on by Postgres alone, so nobody waits for it for long.
+  await Promise.all([writing, reading].map((client) => ready(client, TICKS_TIMEOUT_MS))).catch((error: Error) =>
+    log.warn(
+      { reason: error.message },
+      "the scheduler's Redis does not answer; ticks come by way of Postgres until it does",
+    ),
+  )
+  return { stream: createTickStream(writing, reading, bus.keys), pool, release: VERSION }
 }
 
 /** Its reads block for a second, so its answers may take longer than others'. */

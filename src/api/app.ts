@@ -19,7 +19,10 @@ import { sendEvents } from './sockets/events-out.ts'
 import type { LiveSource } from './sockets/follow.ts'
 import { SOCKET_LIMITS, type SocketLimits } from './sockets/limits.ts'
 import { createLogProgress } from './sockets/log-progress.ts'
+import { sendLogs } from './sockets/logs-out.ts'
+import { sendScheduledTasks } from './sockets/scheduled-tasks.ts'
 import { openSockets } from './sockets/sockets.ts'
+import { WaitingTotal } from './sockets/waiting-total.ts'
 
 /** What the API is made of. Whoever made these closes them, after the app. */
 export interface ApiNeeds {
@@ -42,18 +45,27 @@ export interface ApiNeeds {
 
 /** The whole API, ready to listen or to `inject`. `close()` ends sockets so that their clients come back elsewhere. */
 export async function createApi(needs: ApiNeeds): Promise<Api> {
-  const app = createServer(needs)
+  const app = await createServer(needs)
   await describeApi(app, needs.version, needs.settings.server.authString)
   const limits = { ...SOCKET_LIMITS, ...needs.limits }
   const { authString } = needs.settings.server
   const serveSocket = await openSockets(app, { authString, maxBytes: needs.settings.events.maxBytes, limits })
-  const out = { ...needs, limits, backfillMs: needs.settings.events.backfillMs, live: liveSource(needs.live) }
+  const [waiting, queued] = [new WaitingTotal(), new WaitingTotal()]
+  needs.metrics.queues.watch('socket_in', () => waiting)
+  needs.metrics.queues.watch('socket_out', () => queued)
+  const out = { ...needs, limits, queued, backfillMs: needs.settings.events.backfillMs, live: liveSource(needs.live) }
   app.register(
     async (api: Api) => {
       for (const route of [health, admin, csrfToken]) await route(api, needs)
       for (const resource of needs.resources ?? []) await api.register(async (scope: Api) => resource(scope))
-      serveSocket(api, '/events/in', (socket) => takeEvents(socket, { ...needs, limits }))
+      serveSocket(api, '/events/in', (socket) => takeEvents(socket, { ...needs, limits, waiting }))
       serveSocket(api, '/events/out', (socket) => sendEvents(socket, out))
+      const { live } = needs
+      if (live)
+        serveSocket(api, '/task_runs/subscriptions/scheduled', (socket) =>
+          sendScheduledTasks(socket, { store: live.store, log: needs.log, limits }),
+        )
+      serveSocket(api, '/logs/out', (socket) => sendLogs(socket, out))
     },
     { prefix: '/api' },
   )
@@ -70,7 +82,7 @@ function liveSource(live: ApiNeeds['live']): LiveSource | null {
 
 /** `/metrics`, `/api/health` and `/api/ready` alone, for a process that serves no API. */
 export async function createStatusApi(needs: Pick<ApiNeeds, 'settings' | 'log' | 'metrics' | 'probes'>): Promise<Api> {
-  const app = createServer(needs)
+  const app = await createServer(needs)
   app.register(async (api: Api) => health(api, needs), { prefix: '/api' })
   await metricsPage(app, needs)
   await app.ready()

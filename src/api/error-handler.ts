@@ -5,13 +5,14 @@
 import { STATUS_CODES } from 'node:http'
 import { type TSchema, Type } from '@sinclair/typebox'
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { AppError, BatchInvalid, BodyTooLarge } from '../errors.ts'
+import { AppError, BatchInvalid, BodyTooLarge, SlotsTaken } from '../errors.ts'
 import { refuseBody } from './refuse-body.ts'
 import { requestBodyOf } from './request-body.ts'
 import { RequestInvalid, type RequestProblem } from './validation.ts'
 
 /** Body of every answer that is an error; which fields there are depends on the status. */
 export const ErrorBody = Type.Object({
+  code: Type.Optional(Type.String({ description: "Lasting name of this kind of error; Prefect's server has none." })),
   detail: Type.Optional(Type.String({ description: 'One sentence for a person.' })),
   exception_message: Type.Optional(Type.String()),
   exception_detail: Type.Optional(Type.Array(Type.Unknown(), { description: 'What is wrong, one item each.' })),
@@ -24,16 +25,32 @@ export const errorResponses: Readonly<Record<string, TSchema>> = { '4xx': ErrorB
 const STATUSES: Readonly<Record<string, number>> = {
   REQUEST_INVALID: 422,
   BATCH_INVALID: 422,
+  COMMAND_INVALID: 422,
+  REQUEST_REFUSED: 422,
+  FORBIDDEN: 403,
+  SLOTS_TAKEN: 423,
+  LEASE_GONE: 410,
   FILTER_INVALID: 422,
   TOO_MANY_BUCKETS: 422,
   PAGE_TOKEN_INVALID: 403,
   UNAUTHORISED: 401,
   NOT_FOUND: 404,
+  CONFLICT: 409,
+  STATE_UNFIT: 400,
+  API_VERSION_UNFIT: 400,
   GROUP_IN_USE: 409,
   GROUP_NEEDED: 409,
+  GROUP_NOT_IDEMPOTENT: 409,
   BODY_TOO_LARGE: 413,
   OVERLOADED: 429,
   REPARTITION_FAILED: 409,
+  ARCHIVE_UNSET: 409,
+  RETENTION_BUSY: 409,
+  REBUILD_BUSY: 409,
+  REBUILD_LOST: 409,
+  REBUILD_REFUSED: 409,
+  ARCHIVE_DAMAGED: 500,
+  ARCHIVE_UNAVAILABLE: 503,
   BUS_UNAVAILABLE: 503,
   STORE_UNAVAILABLE: 503,
 }
@@ -48,8 +65,9 @@ export function answerError(error: FastifyError | Error, request: FastifyRequest
   const status = statusOf(error)
   if (status >= 500) logFault(request.log, error, request, status)
   if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds(error))
+  if (error instanceof SlotsTaken) reply.header('retry-after', error.facts.retryAfterMs / 1_000) // Prefect's clients read fractions
   if (status === 401) reply.header('www-authenticate', 'Basic realm="millrace"')
-  const body = bodyOf(status, error, request)
+  const body = { ...codeOf(status, error), ...bodyOf(status, error, request) }
   if (status === 413) void refuseBody(request, reply, { status, body })
   else reply.code(status).type('application/json; charset=utf-8').send(body)
 }
@@ -59,6 +77,13 @@ function statusOf(error: FastifyError | Error): number {
   if (isBrokenJson(error)) return 422
   const status = 'statusCode' in error ? error.statusCode : undefined
   return status !== undefined && status >= 400 && status < 600 ? status : 500
+}
+
+/** A field beside those of Prefect's bodies, which its clients pass over. A fault of ours has none: it says nothing. */
+function codeOf(status: number, error: Error): { readonly code?: string } {
+  if (error instanceof AppError) return error.code in STATUSES ? { code: error.code } : {}
+  if (isBrokenJson(error)) return { code: 'REQUEST_INVALID' }
+  return status === 413 ? { code: 'BODY_TOO_LARGE' } : {}
 }
 
 function bodyOf(status: number, error: Error, request: FastifyRequest): object {

@@ -6,7 +6,7 @@ import { parseCloudEvents } from '#src/events/cloudevents.ts'
 import { Verdict } from '#src/events/event.ts'
 import { CloudEventSchema, EventSchema } from '#src/events/schema.ts'
 import { BatchInvalid, Overloaded } from '../errors.ts'
-import type { Door } from '../metrics.ts'
+import type { Door, Metrics } from '../metrics.ts'
 import type { Ingest } from './ingest.ts'
 import type { Api } from './route.ts'
 import { compileValidator } from './validation.ts'
@@ -14,6 +14,7 @@ import { compileValidator } from './validation.ts'
 export interface EventIngestNeeds {
   readonly ingest: Ingest
   readonly maxBatchEvents: number
+  readonly metrics: Metrics
   readonly nowMs: () => number
 }
 
@@ -48,8 +49,9 @@ const schema = {
   },
 }
 
-export function eventIngest(app: Api, { ingest, maxBatchEvents, nowMs }: EventIngestNeeds): void {
-  let bodiesBytes = 0
+export function eventIngest(app: Api, { ingest, maxBatchEvents, metrics, nowMs }: EventIngestNeeds): void {
+  const bodies = { items: 0, bytes: 0 }
+  metrics.queues.watch('bodies', () => bodies)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   // The body stays bytes; the schema is for the description of the API, the envelope is checked by `events/check.ts`.
@@ -64,12 +66,17 @@ export function eventIngest(app: Api, { ingest, maxBatchEvents, nowMs }: EventIn
       // Before the body is read: who is to be sent away is sent away at once.
       onRequest: async (request, reply) => {
         ingest.check()
-        const bytes = Number(request.headers['content-length'] ?? 0)
-        if (bodiesBytes + bytes > MAX_BODIES_BYTES)
+        // A body that doesn't say how long it is may be as long as any.
+        const bytes = Number(request.headers['content-length'] ?? app.initialConfig.bodyLimit)
+        if (bodies.bytes + bytes > MAX_BODIES_BYTES) {
+          metrics.refusedRequests.inc({ reason: 'large_bodies' })
           throw new Overloaded('Too many large bodies at once; send the same again in 1 s.', { retryAfterMs: 1_000 })
-        bodiesBytes += bytes
+        }
+        bodies.items++
+        bodies.bytes += bytes
         reply.raw.once('close', () => {
-          bodiesBytes -= bytes
+          bodies.items--
+          bodies.bytes -= bytes
         })
       },
     },

@@ -9,6 +9,8 @@ export interface Probes {
   postgres(): Promise<void>
   /** What stops the services of this process, in words; null when nothing does. Left out where none run. */
   services?(): string | null
+  /** Schedules that this process runs and that are behind, and why, in words that anybody may read. */
+  behind?(): readonly { readonly job: string; readonly behindMs: number; readonly why: string }[]
 }
 
 /** Shorter than the patience of whoever asks (balancers: 5 s and more), longer than a busy server's hiccup. */
@@ -18,6 +20,9 @@ const Ready = Type.Object({ message: Type.Literal('OK') })
 const NotReady = Type.Object({
   message: Type.String({ description: 'One sentence naming what does not answer.' }),
   failed: Type.Array(Type.Union([Type.Literal('redis'), Type.Literal('postgres'), Type.Literal('services')])),
+  behind: Type.Array(Type.Object({ job: Type.String(), behindMs: Type.Integer(), why: Type.String() }), {
+    description: 'Schedules with a tick that should have run and that nobody runs.',
+  }),
 })
 
 export const health: Route<{
@@ -57,9 +62,13 @@ export const health: Route<{
       return reply
         .code(503)
         .header('retry-after', 1)
-        .send({ message: `${failed.join(' and ')} not available`, failed })
+        .send({ message: `${failed.join(' and ')} not available`, failed, behind: behindNow(probes) })
     },
   )
+}
+
+function behindNow(probes: Probes) {
+  return [...(probes.behind?.() ?? [])].map(({ job, behindMs, why }) => ({ job, behindMs: Math.round(behindMs), why }))
 }
 
 async function within(ms: number, answer: Promise<void>): Promise<void> {

@@ -6,7 +6,7 @@ import type { Route } from './route.ts'
 export const metricsPage: Route<{ readonly metrics: Metrics }> = (app, { metrics: { registry } }) => {
   app.get(
     '/metrics',
-    { schema: { produces: ['text/plain'], response: { 200: Type.String() } } },
+    { config: { always: true }, schema: { produces: ['text/plain'], response: { 200: Type.String() } } },
     async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
   )
 }

@@ -18,5 +18,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered without credentials: health, and sockets, which bring their credentials in their first frame. */
     open?: boolean
+    /** Answered however many requests are under way: what somebody looks at who wonders why. */
+    always?: boolean
   }
 }

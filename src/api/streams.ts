@@ -1,7 +1,7 @@
 /** `/millrace/streams`: the streams, how far each group is, and who keeps them from being trimmed. */
 
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
-import { type EntryId, formatEntryId, type GroupView, type Inspector, PERSISTER } from '#src/bus/index.ts'
+import { DURABLE_GROUPS, type EntryId, formatEntryId, type GroupView, type Inspector } from '#src/bus/index.ts'
 import type { Repartition } from '#src/consumer/repartition.ts'
 import type { Log } from '#src/log.ts'
 import { deleteCheckpoints, readAllCheckpoints } from '#src/store/checkpoint.ts'
@@ -9,9 +9,6 @@ import type { Store } from '#src/store/pool.ts'
 import { storeError } from '#src/store/unavailable.ts'
 import { GroupInUse, GroupNeeded, NotFound, StoreUnavailable } from '../errors.ts'
 import type { Route } from './route.ts'
-
-/** Groups that this release can't do without. */
-const NEEDED: readonly string[] = [PERSISTER]
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
@@ -171,7 +168,7 @@ async function checkpointsOf(store: Store) {
 }
 
 async function forget({ store, inspector, log }: StreamsNeeds, group: string, force: boolean) {
-  if (NEEDED.includes(group) && !force) throw new GroupNeeded({ group })
+  if (DURABLE_GROUPS.includes(group) && !force) throw new GroupNeeded({ group })
   const members = await inspector.members(group)
   if (members.length > 0) throw new GroupInUse({ group, owners: members })
   const gone = await inspector.forget(group)

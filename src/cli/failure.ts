@@ -16,9 +16,20 @@ export class CommandFailed extends AppError {
   readonly code = 'COMMAND_FAILED'
 }
 
+/** The command did what was asked, and the answer is an exit code of its own. */
+export class ExitWith extends Error {
+  readonly exit: number
+
+  constructor(exit: number) {
+    super(`exit code ${exit}`)
+    this.exit = exit
+  }
+}
+
 /** The lines for standard error and the exit code. An error of ours speaks for itself; another one leads to its stack. */
 export function describeFailure(error: unknown, env: Environment): { readonly lines: string[]; readonly exit: number } {
   if (error instanceof CommanderError) return { lines: [], exit: error.exitCode === 0 ? EXIT.ok : EXIT.usage } // it has spoken
+  if (error instanceof ExitWith) return { lines: [], exit: error.exit }
   const debug = ['debug', 'trace'].includes(env['MILLRACE_LOG_LEVEL']?.toLowerCase() ?? '')
   if (error instanceof AppError) {
     const lines = error.message.split('\n').map((line) => `millrace: ${line}`)

@@ -36,3 +36,8 @@ export function shortened(text: string, most: number): string {
 export function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`
 }
+
+/** `1,204,000`. */
+export function shownCount(count: number): string {
+  return Math.round(count).toLocaleString('en-US')
+}

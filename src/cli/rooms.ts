@@ -2,7 +2,7 @@
  * What the commands need of the other rooms, and how they open them: each only when a command runs, since
  * `millrace --help` should not wait for the driver of Postgres.
  */
-import type { Settings } from '../config.ts'
+import type { LoadedSettings, Settings } from '../config.ts'
 import type { Log } from '../log.ts'
 
 /** What `server start` and `services start` begin. */
@@ -19,6 +19,7 @@ export interface RunningServer {
 export interface AppRoom {
   startServer(options: {
     readonly settings: Settings
+    readonly sources?: LoadedSettings['sources']
     readonly log: Log
     readonly withApi: boolean
     readonly withServices: boolean
@@ -33,3 +34,22 @@ export const loadMigrations = () => import('#src/store/migrate.ts')
 
 /** Opens the list of services. */
 export const loadServices = () => import('#src/services/index.ts')
+
+/** Opens the schedules. */
+export const loadScheduler = () => import('#src/scheduler/index.ts')
+
+/** Opens the doctor. */
+export const loadDoctor = () => import('#src/doctor/index.ts')
+
+/** Opens what rebuilds need: the rebuilds, the store, the projections and the archive. */
+export const loadRebuilds = async () => ({
+  ...(await import('#src/rebuild/index.ts')),
+  ...(await import('#src/store/pool.ts')),
+  ...(await import('#src/store/unavailable.ts')),
+  ...(await import('#src/store/rebuild/job.ts')),
+  ...(await import('#src/store/rebuild/letter-places.ts')),
+  ...(await import('#src/store/log-read.ts')),
+  ...(await import('#src/store/transaction.ts')),
+  ...(await import('#src/consumer/load-projections.ts')),
+  ...(await import('#src/archive/index.ts')),
+})

@@ -22,8 +22,6 @@ export function serverStartCommand(terminal: Terminal): Command {
       const loaded = settingsFor(terminal, { 'server.host': ['--host', host], 'server.port': ['--port', port] })
       const log = logFor(loaded)
       const { startServer } = await loadApp()
-      await runUntilStopped(terminal, log, () =>
-        startServer({ settings: loaded.settings, log, withApi: true, withServices: services }),
-      )
+      await runUntilStopped(terminal, log, () => startServer({ ...loaded, log, withApi: true, withServices: services }))
     })
 }

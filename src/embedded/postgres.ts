@@ -17,7 +17,8 @@ import { findPostgres, type PostgresBinaries } from './postgres-binaries.ts'
 import { type PostgresFolder, preparePostgresFolder } from './postgres-folder.ts'
 import { run } from './run-command.ts'
 import { secretIn } from './secret.ts'
-import { type EmbeddedServer, type Supervision, serveOnFreePort } from './server.ts'
+import { type EmbeddedServer, serveOnFreePort } from './server.ts'
+import type { Supervision } from './supervise.ts'
 
 /** What may differ between the zero-set-up default, tests and benches. */
 export interface PostgresOptions extends Supervision {
@@ -27,9 +28,14 @@ export interface PostgresOptions extends Supervision {
   readonly port?: number
   /** Server settings that add to, or replace, the ones below. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Default: those that npm installed. */
+  readonly binaries?: PostgresBinaries
 }
 
 const DRAFT = 'data.new-'
+
+const BUILTIN_LOCALE = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+const BUILTIN_SINCE = 17
 
 /** Both the only role and the database. */
 const NAME = 'millrace'
@@ -59,7 +65,7 @@ const SETTINGS = {
  */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedServer> {
   const place = preparePostgresFolder(options.folder, options.log)
-  const binaries = findPostgres(place.runAs, options.log)
+  const binaries = options.binaries ?? findPostgres(place.runAs, options.log)
   const { folder, runAs } = place
   const data = join(folder, 'data')
   const password = secretIn(join(folder, 'password'))
@@ -103,9 +109,12 @@ async function initialise(binaries: PostgresBinaries, { folder, runAs }: Postgre
   const draft = mkdtempSync(join(folder, DRAFT)) // a name of its own: the initdb of a killed parent may still write
   const passwordFile = join(folder, 'password')
   if (runAs !== null) for (const path of [draft, passwordFile]) chownSync(path, runAs.uid, runAs.gid)
-  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+  const locale = Number(binaries.major) >= BUILTIN_SINCE ? BUILTIN_LOCALE : ['--locale=C.UTF-8']
   const access = ['--username', NAME, '--pwfile', passwordFile, '--auth=scram-sha-256']
-  const made = await run(binaries.initdb, ['-D', draft, ...locale, ...access], { cwd: folder, runAs })
+  const made = await run(binaries.initdb, ['-D', draft, '--encoding=UTF8', ...locale, ...access], {
+    cwd: folder,
+    runAs,
+  })
   if (!made.ok) {
     const facts = { server: 'initdb', logFile: join(folder, 'postgres.log'), obstacle: null }
     const said = made.output.trim().split('\n').slice(-4).join(' | ')

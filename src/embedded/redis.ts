@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { findRedis, type RedisBinary } from './redis-binary.ts'
 import { probeRedis } from './redis-probe.ts'
 import { secretIn } from './secret.ts'
-import { type EmbeddedServer, type Supervision, serveOnFreePort } from './server.ts'
+import { type EmbeddedServer, serveOnFreePort } from './server.ts'
+import type { Supervision } from './supervise.ts'
 
 /** What may differ between the zero-set-up default, tests and benches. */
 export interface RedisOptions extends Supervision {

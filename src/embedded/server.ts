@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Launch } from './child.ts'
 import { ServerStartFailed } from './errors.ts'
 import { freePort } from './free-port.ts'
-import { supervise } from './supervise.ts'
+import { type Supervision, supervise } from './supervise.ts'
 
 /** A server that answers; `stop` leaves no process behind and keeps the data. */
 export interface EmbeddedServer {
@@ -16,15 +16,6 @@ export interface EmbeddedServer {
   /** The last lines of its output are here, for whoever looks into a failure. */
   readonly logFile: string
   stop(): Promise<void>
-}
-
-/** How a server is looked after. */
-export interface Supervision {
-  readonly log: (line: string) => void
-  /** Whether it is started again when it dies. Default true; false where a test kills it on purpose. */
-  readonly restart?: boolean
-  /** Gives up starting. */
-  readonly signal?: AbortSignal
 }
 
 const ATTEMPTS = 5

@@ -1,13 +1,21 @@
 /** Keeps a server running: when its process dies, it is started again on the same port, and clients reconnect. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Child, type Launch, launch } from './child.ts'
-import type { Supervision } from './server.ts'
 
 /** Doubled after each failure, so that a server which can't start (a full disk) doesn't keep the machine busy. */
 const FIRST_WAIT_MS = 100
 const LONGEST_WAIT_MS = 10_000
 /** One that ran for so long has recovered: the next death begins with the short wait again. */
 const STEADY_MS = 30_000
+
+/** How a server is looked after. */
+export interface Supervision {
+  readonly log: (line: string) => void
+  /** Whether it is started again when it dies. Default true; false where a test kills it on purpose. */
+  readonly restart?: boolean
+  /** Gives up starting. */
+  readonly signal?: AbortSignal
+}
 
 export interface Supervised {
   pid(): number

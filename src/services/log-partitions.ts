@@ -1,8 +1,8 @@
 /** Makes the log's day partitions ahead of time, so that no batch ever waits for one. */
 import { DAYS_AHEAD, dayOf, makeDayPartitions } from '#src/store/day-partitions.ts'
-import { definePeriodicService } from './service.ts'
+import { defineService } from './service.ts'
 
-export const logPartitions = definePeriodicService({
+export const logPartitions = defineService({
   name: 'log-partitions',
   title: "makes the log's day partitions ahead",
   description:
@@ -10,7 +10,7 @@ export const logPartitions = definePeriodicService({
   setting: 'services.logPartitions.enabled',
   environment: 'MILLRACE_SERVICES_LOG_PARTITIONS_ENABLED',
   isOn: (settings) => settings.services.logPartitions.enabled,
-  everyMs: 10 * 60_000,
+  schedule: { everyMs: 10 * 60_000 },
   async run({ pool, nowMs }) {
     const today = dayOf(nowMs())
     const days = Array.from({ length: DAYS_AHEAD + 1 }, (_, ahead) => today + ahead)

@@ -1,8 +1,15 @@
 import type { Pool } from 'pg'
 import type { Bus } from '#src/bus/index.ts'
+import type { TickStream } from '#src/bus/ticks.ts'
 import type { Settings } from '#src/config.ts'
+import type { Projection } from '#src/consumer/projection.ts'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
+import type { Commands } from '#src/orchestration/index.ts'
+import type { JobPolicy, ScheduleSpec } from '#src/scheduler/index.ts'
+import type { Store } from '#src/store/pool.ts'
+import { storeError } from '#src/store/unavailable.ts'
+import type { Counts, Job, Tick } from '#src/ticks/index.ts'
 
 /** What there is to say about a service. */
 export interface ServiceDescription {
@@ -25,7 +32,17 @@ export interface ServiceContext {
   readonly metrics: Metrics
   readonly bus: Bus
   readonly pool: Pool
+  /** By which services change what commands are for, as routes do. */
+  readonly commands: Commands
+  /** All projections; see `consumer/load-projections.ts`. */
+  readonly projections: readonly Projection[]
   readonly nowMs: () => number
+}
+
+/** What a job gets besides. */
+export interface JobContext extends ServiceContext {
+  readonly store: Store
+  readonly tickStream: TickStream
 }
 
 export interface RunningService {
@@ -41,52 +58,32 @@ export interface Service extends ServiceDescription {
   start(context: ServiceContext): RunningService
 }
 
-/** A service that works in rounds. */
-export interface PeriodicService extends ServiceDescription {
+/** A service that is a job: one process runs each of its ticks, any process may. */
+export interface JobService extends ServiceDescription {
   isOn(settings: Settings): boolean
-  readonly everyMs: number
-  /** One round: bounded work, harmless when done twice. Returns what it did. */
-  run(context: ServiceContext, signal: AbortSignal): Promise<Readonly<Record<string, number>>>
+  readonly schedule: ScheduleSpec
+  /** What differs from the defaults of `scheduler/policy.ts`. */
+  readonly policy?: Partial<JobPolicy>
+  /**
+   * One run: bounded work, which heeds `tick.signal` and does no harm when done twice; what must happen exactly once goes
+   * into `tick.commit`. Returns what it did: the ledger keeps it, the log shows what is not zero.
+   */
+  run(context: JobContext, tick: Tick): Promise<Counts>
+  /** Sets gauges from what the latest run says, in every process, whichever ran it. */
+  report?(metrics: Metrics, result: Counts): void
 }
 
-/** Runs a round every `everyMs`, sooner never and later after failures: with a growing pause, and for ever. */
-export function definePeriodicService(service: PeriodicService): Service {
-  return {
-    ...service,
-    start(context) {
-      const stopping = new AbortController()
-      let trouble: string | null = null
-      let failures = 0
-      let timer: NodeJS.Timeout | undefined
-      let round = Promise.resolve()
-      const next = (waitMs: number) => {
-        timer = setTimeout(() => {
-          round = once()
-        }, waitMs)
-      }
-      const once = async () => {
-        try {
-          const did = await service.run(context, stopping.signal)
-          if (Object.values(did).some((count) => count !== 0))
-            context.log.debug({ service: service.name, ...did }, 'did a round')
-          trouble = null
-          failures = 0
-        } catch (error) {
-          trouble = error instanceof Error ? error.message : String(error)
-          if (failures++ === 0)
-            context.log.warn({ service: service.name, reason: trouble }, 'a round failed; it will be tried again')
-        }
-        if (!stopping.signal.aborted) next(service.everyMs * Math.min(10, 2 ** failures - failures))
-      }
-      round = once()
-      return {
-        trouble: () => trouble,
-        async stop() {
-          stopping.abort()
-          clearTimeout(timer)
-          await round
-        },
-      }
-    },
-  }
+/** Names what a background job is. Its latest instant is due at once when it is new, so that nobody waits for its first run. */
+export function defineService(service: JobService): JobService {
+  return service
+}
+
+/** The job that the scheduler runs. */
+export function jobOf(service: JobService, context: JobContext): Job {
+  const { name, schedule, policy = {} } = service
+  const run = (tick: Tick) =>
+    service.run(context, tick).catch((error: unknown) => {
+      throw storeError(error) // pg's own, of `context.pool`: an attempt that Postgres' absence ended does not count
+    })
+  return { name, schedule, policy, startsAtOnce: true, run }
 }

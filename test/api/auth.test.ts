@@ -11,7 +11,10 @@ test('with an auth string set, everything but health asks for it', async (t) => 
   for (const url of ['/api/admin/version', '/metrics', '/docs', '/docs/json', '/api/none']) {
     for (const headers of [{}, basic('admin:pass'), basic(''), { authorization: 'Bearer admin:pass:wörd' }]) {
       const answer = await app.inject({ url, headers })
-      assert.deepEqual([url, answer.statusCode, answer.body], [url, 401, '{"exception_message":"Unauthorized"}'])
+      assert.deepEqual(
+        [url, answer.statusCode, answer.body],
+        [url, 401, '{"code":"UNAUTHORISED","exception_message":"Unauthorized"}'],
+      )
     }
     assert.notEqual((await app.inject({ url, headers: basic('admin:pass:wörd') })).statusCode, 401)
   }

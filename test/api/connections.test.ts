@@ -5,10 +5,15 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { createServer } from '#src/api/server.ts'
 import { createLog } from '#src/log.ts'
+import { createMetrics } from '#src/metrics.ts'
 import { settingsWith } from './test-api.ts'
 
 async function listening(t: { after(end: () => Promise<void>): void }, env: Readonly<Record<string, string>> = {}) {
-  const app = createServer({ settings: settingsWith(env), log: createLog('silent') })
+  const app = await createServer({
+    settings: settingsWith(env),
+    log: createLog('silent'),
+    metrics: createMetrics({ defaults: false }),
+  })
   t.after(() => app.close())
   app.post('/', async () => 'taken')
   await app.listen({ host: '127.0.0.1', port: 0 })

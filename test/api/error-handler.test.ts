@@ -4,14 +4,16 @@ import { Type } from '@sinclair/typebox'
 import { createServer } from '#src/api/server.ts'
 import { BatchInvalid, BusUnavailable, NotFound, Overloaded } from '#src/errors.ts'
 import { createLog } from '#src/log.ts'
+import { createMetrics } from '#src/metrics.ts'
 import { settingsWith } from './test-api.ts'
 
 const Body = Type.Object({ limit: Type.Integer({ maximum: 50 }), id: Type.Optional(Type.String({ format: 'uuid' })) })
 
 async function failing(t: { after(end: () => Promise<void>): void }, error: Error) {
-  const app = createServer({
+  const app = await createServer({
     settings: settingsWith({ MILLRACE_INGEST_MAX_BODY_BYTES: '64KiB' }),
     log: createLog('silent'),
+    metrics: createMetrics({ defaults: false }),
   })
   t.after(() => app.close())
   app.get('/fail', async () => {
@@ -36,9 +38,12 @@ test('an error without a code is the server’s own affair', async (t) => {
 test('what is not there is named', async (t) => {
   const app = await failing(t, new NotFound('no event 7'))
   const answer = await app.inject('/fail')
-  assert.deepEqual([answer.statusCode, answer.json()], [404, { detail: 'no event 7' }])
+  assert.deepEqual([answer.statusCode, answer.json()], [404, { code: 'NOT_FOUND', detail: 'no event 7' }])
   const nowhere = await app.inject('/nowhere?secret=1')
-  assert.deepEqual([nowhere.statusCode, nowhere.json()], [404, { detail: 'Not Found: there is no GET /nowhere' }])
+  assert.deepEqual(
+    [nowhere.statusCode, nowhere.json()],
+    [404, { code: 'NOT_FOUND', detail: 'Not Found: there is no GET /nowhere' }],
+  )
 })
 
 test('overload and outage say when to come again, in whole seconds', async (t) => {
@@ -47,14 +52,18 @@ test('overload and outage say when to come again, in whole seconds', async (t) =
   )
   assert.deepEqual(
     [overloaded.statusCode, overloaded.headers['retry-after'], overloaded.json()],
-    [429, '2', { exception_message: 'Too Many Requests', detail: 'Too much at once.' }],
+    [429, '2', { code: 'OVERLOADED', exception_message: 'Too Many Requests', detail: 'Too much at once.' }],
   )
   const soon = await (await failing(t, new Overloaded('Nearly.', { retryAfterMs: 1 }))).inject('/fail')
   assert.equal(soon.headers['retry-after'], '1')
   const down = await (await failing(t, new BusUnavailable('Redis does not answer.'))).inject('/fail')
   assert.equal(down.statusCode, 503)
   assert.match(String(down.headers['retry-after']), /^[1-9]\d*$/)
-  assert.deepEqual(down.json(), { exception_message: 'Service Unavailable', detail: 'Redis does not answer.' })
+  assert.deepEqual(down.json(), {
+    code: 'BUS_UNAVAILABLE',
+    exception_message: 'Service Unavailable',
+    detail: 'Redis does not answer.',
+  })
 })
 
 test('a wrong body is refused with what is wrong, where, and the body itself', async (t) => {
@@ -62,7 +71,8 @@ test('a wrong body is refused with what is wrong, where, and the body itself', a
   const body = { limit: 51, id: 'x' }
   const answer = await app.inject({ method: 'POST', url: '/check', body })
   assert.equal(answer.statusCode, 422)
-  const { exception_message, exception_detail, request_body } = answer.json()
+  const { code, exception_message, exception_detail, request_body } = answer.json()
+  assert.equal(code, 'REQUEST_INVALID')
   assert.equal(exception_message, 'Invalid request received.')
   assert.deepEqual(request_body, body)
   assert.deepEqual(
@@ -83,7 +93,8 @@ test('a body that is no JSON is refused as Prefect refuses it, and a large one i
   const headers = { 'content-type': 'application/json' }
   for (const payload of ['{"limit":', '', '{"__proto__":{"a":1}}']) {
     const answer = await app.inject({ method: 'POST', url: '/check', headers, payload })
-    assert.deepEqual([answer.statusCode, answer.json().exception_detail[0].type], [422, 'json_invalid'])
+    const { code, exception_detail } = answer.json()
+    assert.deepEqual([answer.statusCode, code, exception_detail[0].type], [422, 'REQUEST_INVALID', 'json_invalid'])
   }
   const large = await app.inject({ method: 'POST', url: '/check', body: { limit: 'x'.repeat(20_000) } })
   assert.equal(large.statusCode, 422)
@@ -93,7 +104,7 @@ test('a body that is no JSON is refused as Prefect refuses it, and a large one i
 test('bodies that are too large, or of an unknown kind, are refused in words', async (t) => {
   const app = await failing(t, new Error('unused'))
   const large = await app.inject({ method: 'POST', url: '/check', body: { limit: 'x'.repeat(70_000) } })
-  assert.equal(large.statusCode, 413)
+  assert.deepEqual([large.statusCode, large.json().code], [413, 'BODY_TOO_LARGE'])
   assert.match(large.json().detail, /large/)
   const kind = await app.inject({
     method: 'POST',
@@ -119,7 +130,7 @@ test('a refused batch lists every event that is wrong', async (t) => {
     { index: 7, id: null, problems: ['not an object'] },
   ]
   const answer = await (await failing(t, new BatchInvalid('2 of 9 events are invalid.', { events }))).inject('/fail')
-  assert.equal(answer.statusCode, 422)
+  assert.deepEqual([answer.statusCode, answer.json().code], [422, 'BATCH_INVALID'])
   assert.deepEqual(
     answer.json().exception_detail.map(({ loc, msg }: { loc: unknown[]; msg: string }) => [...loc, msg]),
     [

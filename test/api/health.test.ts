@@ -39,6 +39,14 @@ test('ready names which server does not answer, and no address', async (t) => {
   }
 })
 
+test('ready says which schedules are behind, and why', async (t) => {
+  const behind = [{ job: 'retention', behindMs: 61_000.4, why: '3 of its ticks wait and no process takes them' }]
+  const probes = { redis: well, postgres: well, services: () => 'retention: behind', behind: () => behind }
+  const answer = await (await testApi(t, { probes })).inject('/api/ready')
+  assert.equal(answer.statusCode, 503)
+  assert.deepEqual([answer.json().failed, answer.json().behind], [['services'], [{ ...behind[0], behindMs: 61_000 }]])
+})
+
 test('a server that never answers is not ready, and does not keep the asker waiting', async (t) => {
   const app = await testApi(t, { probes: { redis: well, postgres: () => new Promise(() => {}) }, probeMs: 20 })
   const answer = await app.inject('/api/ready')

@@ -1,15 +1,27 @@
 /** An API for operators on real servers; the log is written only while the test lets it be. */
 
+import { randomUUID } from 'node:crypto'
+import { archive } from '#src/api/archive.ts'
 import { deadLetters } from '#src/api/dead-letters.ts'
 import { createIngest } from '#src/api/ingest.ts'
 import { losses } from '#src/api/losses.ts'
+import { projections as projectionsRoute } from '#src/api/projections.ts'
+import { retention } from '#src/api/retention.ts'
 import type { Api } from '#src/api/route.ts'
+import { schedules } from '#src/api/schedules.ts'
 import { streams } from '#src/api/streams.ts'
+import { streamsReplay } from '#src/api/streams-replay.ts'
+import { openArchive } from '#src/archive/index.ts'
 import { ready } from '#src/bus/connection.ts'
-import { createBus } from '#src/bus/index.ts'
+import { createBus, PERSISTER, RECORDER } from '#src/bus/index.ts'
+import { loadProjections } from '#src/consumer/load-projections.ts'
+import { createPersister } from '#src/consumer/persister.ts'
+import { createRecorder } from '#src/consumer/recorder.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
+import { createCommands, createExecutor } from '#src/orchestration/index.ts'
 import { eventPersister } from '#src/services/event-persister.ts'
+import { eventRecorder } from '#src/services/event-recorder.ts'
 import { missingEvents } from '#src/store/event-presence.ts'
 import { migrate } from '#src/store/migrate.ts'
 import { createStore } from '#src/store/pool.ts'
@@ -17,7 +29,11 @@ import { type TestScope, world } from '#test/world.ts'
 import { settingsWith, testApi } from './test-api.ts'
 
 /** Torn down with `t`. */
-export async function operatorWorld(t: TestScope, env: Record<string, string> = {}) {
+export async function operatorWorld(
+  t: TestScope,
+  env: Record<string, string> = {},
+  durableGroups: readonly string[] = [PERSISTER],
+) {
   const { redisUrl, databaseUrl, prefix, defer } = await world(t)
   const settings = settingsWith({ ...env, MILLRACE_STREAMS_PARTITIONS: '2', MILLRACE_REDIS_PREFIX: prefix })
   const lines: Record<string, unknown>[] = []
@@ -31,12 +47,14 @@ export async function operatorWorld(t: TestScope, env: Record<string, string> = 
     ...settings.streams,
     ...settings.redis,
     url: redisUrl,
+    durableGroups, // those that the test runs
     log,
     metrics,
   })
   defer(() => bus.close())
+  const producer = bus.producer()
   const ingest = createIngest({
-    producer: bus.producer(),
+    producer,
     limits: settings.events,
     metrics,
     nowMs: Date.now,
@@ -45,9 +63,43 @@ export async function operatorWorld(t: TestScope, env: Record<string, string> = 
   })
   const redis = bus.connection('test')
   await ready(redis, 5_000)
+  const now = () => new Date().toISOString()
+  const commits = bus.watch(RECORDER)
+  const executor = createExecutor({
+    producer,
+    commits,
+    limits: settings.events,
+    nowMs: Date.now,
+    now,
+    newId: randomUUID,
+  })
+  const commands = createCommands({ executor, store, now, newId: randomUUID })
+  const keeping = {
+    settings,
+    log,
+    metrics,
+    inspector: bus.inspector,
+    pool: store.hot,
+    commands,
+    place: openArchive(settings),
+    nowMs: Date.now,
+    sourceOf: () => 'environment',
+  }
+  const { inspector, stretches } = bus
+  const projections = await loadProjections()
+  const handlers = [
+    createPersister({ pool: store.hot, nowMs: Date.now, retentionMs: settings.events.retentionMs }),
+    createRecorder({ pool: store.hot, projections, inspector }),
+  ]
+  const replaying = { pool: store.hot, stretches, partitions: () => bus.partitions, handlers, timeoutMs: 10_000, log }
   const resources = [
     (app: Api) => deadLetters(app, { store, ingest, log, nowMs: Date.now, confirmWithinMs: 3_000 }),
     (app: Api) => losses(app, { store }),
+    (app: Api) => projectionsRoute(app, { store, inspector, projections }),
+    (app: Api) => streamsReplay(app, replaying),
+    (app: Api) => retention(app, keeping),
+    (app: Api) => schedules(app, { pool: store.hot, log }),
+    (app: Api) => archive(app, keeping),
     (app: Api) =>
       streams(app, { store, inspector: bus.inspector, repartition: () => Promise.reject(new Error('not here')), log }),
   ]
@@ -55,9 +107,25 @@ export async function operatorWorld(t: TestScope, env: Record<string, string> = 
 
   /** Runs the group `persister`, until the test ends or it is stopped. */
   function persist(): { stop(): Promise<void> } {
-    const service = eventPersister.start({ settings, log, metrics, bus, pool: store.hot, nowMs: Date.now })
+    const service = eventPersister.start({
+      settings,
+      log,
+      metrics,
+      bus,
+      pool: store.hot,
+      commands,
+      projections: [],
+      nowMs: Date.now,
+    })
     defer(() => service.stop())
     return service
+  }
+
+  /** Runs the group `recorder` with all projections, until the test ends. */
+  async function record(): Promise<void> {
+    const pool = store.hot
+    const service = eventRecorder.start({ settings, log, metrics, bus, pool, commands, projections, nowMs: Date.now })
+    defer(() => service.stop())
   }
 
   /** A request whose answer is JSON. */
@@ -70,5 +138,23 @@ export async function operatorWorld(t: TestScope, env: Record<string, string> = 
   /** Listens; gives the URL for `--url`. */
   const listen = () => app.listen({ host: '127.0.0.1', port: 0 })
 
-  return { listen, settings, store, bus, redis, ingest, app, lines, metrics, persist, ask }
+  return {
+    redisUrl,
+    databaseUrl,
+    defer,
+    listen,
+    settings,
+    store,
+    bus,
+    redis,
+    ingest,
+    app,
+    lines,
+    metrics,
+    commands,
+    keeping,
+    persist,
+    record,
+    ask,
+  }
 }

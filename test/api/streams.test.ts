@@ -90,7 +90,7 @@ test('a group with a live process is not forgotten, and one that this release ne
   const refused = await ask('DELETE', '/streams/groups/busy')
   assert.deepEqual(refused, {
     status: 409,
-    body: { detail: "host-1 works for the group 'busy': stop it first; nothing was forgotten." },
+    body: { code: 'GROUP_IN_USE', detail: "host-1 works for the group 'busy': stop it first; nothing was forgotten." },
   })
   await busy.leave()
   await busy.hold(1)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import pg from 'pg'
 import { world } from '#test/world.ts'
+import { millraceHere } from './in-process.ts'
 import { millrace } from './millrace.ts'
 
 test('the database commands say that they need a database of the user', async () => {
@@ -23,7 +25,10 @@ test('upgrade applies what status says is missing, after -y or a yes', async (t)
   assert.deepEqual([before.current, before.tooNew], [null, false])
   assert.ok(before.pending.length > 0)
   const people = await millrace(['database', 'status'], env)
-  assert.match(people.stdout, /is at migration none\.\nPENDING +WHY\n0001_/)
+  assert.match(
+    people.stdout,
+    /is at migration none\.\nPENDING +HOW +WHY\n0001_event_log +in a transaction +The event log/,
+  )
 
   const unasked = await millrace(['database', 'upgrade'], env)
   assert.equal(unasked.exit, 2)
@@ -48,4 +53,35 @@ test('a database that does not answer is told in one sentence', async () => {
     stderr,
     /^millrace: Postgres does not answer \(.*ECONNREFUSED.*\): start it, or correct MILLRACE_DATABASE_URL\.\n$/,
   )
+})
+
+test('a start is refused on a schema that is old, newer or another, with what to do', async (t) => {
+  const { databaseUrl, redisUrl, prefix, defer } = await world(t)
+  const start = (env: Record<string, string> = {}) =>
+    millraceHere(['server', 'start', '--port', '0'], {
+      MILLRACE_DATABASE_URL: databaseUrl,
+      MILLRACE_REDIS_URL: redisUrl,
+      MILLRACE_REDIS_PREFIX: prefix,
+      ...env,
+    })
+  const byHand = { MILLRACE_DATABASE_MIGRATE_ON_START: 'false' }
+  const old = await start(byHand)
+  assert.equal(old.exit, 1)
+  assert.match(
+    old.stderr,
+    /^millrace: The database lacks 0001_event_log, .*: run 'millrace database upgrade' and start/,
+  )
+
+  await millraceHere(['database', 'upgrade', '-y'], { MILLRACE_DATABASE_URL: databaseUrl })
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  defer(() => client.end())
+  await client.query(`update migration set checksum = 'another' where name = '0001_event_log'`)
+  for (const env of [byHand, {}]) assert.match((await start(env)).stderr, /has 0001_event_log with other contents/)
+  await client.query(`insert into migration (name) values ('9999_from_the_future')`)
+  for (const env of [byHand, {}])
+    assert.match(
+      (await start(env)).stderr,
+      /is at migration 9999_from_the_future, newer .*: run the newer release\.\n$/,
+    )
 })

@@ -5,7 +5,7 @@ import { services } from '#src/services/index.ts'
 import { millrace } from './millrace.ts'
 
 test('services ls --json lists every service with its switch and its state', async () => {
-  const { stdout, exit } = await millrace(['services', 'ls', '--json'], {
+  const { stdout, exit } = await millrace(['services', 'ls', '--offline', '--json'], {
     PREFECT_API_EVENTS_STREAM_OUT_ENABLED: 'false',
   })
   assert.equal(exit, 0)
@@ -22,10 +22,12 @@ test('services ls --json lists every service with its switch and its state', asy
 })
 
 test('services ls prints a table for people', async () => {
-  const { stdout, exit } = await millrace(['services', 'ls'], { MILLRACE_SERVICES_STREAM_JANITOR_ENABLED: 'off' })
+  const { stdout, exit } = await millrace(['services', 'ls', '--offline'], {
+    MILLRACE_SERVICES_STREAM_JANITOR_ENABLED: 'off',
+  })
   assert.equal(exit, 0)
-  assert.match(stdout, /^NAME +STATE +WHAT IT DOES +SWITCH\n/)
-  assert.match(stdout, /\nstream-janitor +off +\S.* MILLRACE_SERVICES_STREAM_JANITOR_ENABLED\n/)
+  assert.match(stdout, /^NAME +STATE +WHAT IT DOES +RUNS +SWITCH\n/)
+  assert.match(stdout, /\nstream-janitor +off +\S.* every 1s +MILLRACE_SERVICES_STREAM_JANITOR_ENABLED\n/)
 })
 
 test('each switch of a service is a setting, under the same name', () => {

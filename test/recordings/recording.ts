@@ -10,6 +10,8 @@ export interface Step {
   /** A method of HTTP; `WS` opens a socket, `WS<` is a frame of the client, `WS>` one of the server. */
   readonly m: string
   readonly p: string
+  /** The query, without its question mark. */
+  readonly q?: string
   /** Subprotocols that the client offered. */
   readonly sub?: readonly string[]
   /** The request's body, or the socket's message. */
@@ -27,25 +29,22 @@ export interface SocketMessage {
 }
 
 const FOLDER = new URL('../../../shared/recordings/', import.meta.url)
-const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.(\d{3})(\d{3})Z/g
+const INSTANT = /(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d:\d\d\.\d{3})(\d{3})(Z|\+00:00)/g
 
 /**
- * A recording as if it began now: every instant in it moves by the same time, since old events would be refused. Null,
- * and a line that says so, when the recordings are not there.
+ * A recording as if it began now, or ended now: every instant in it moves by the same time, since old events would be
+ * refused. Null, and a line that says so, when the recordings are not there.
  */
-export function recordingAsOfNow(name: string): readonly Step[] | null {
+export function recordingAsOfNow(name: string, now: 'first' | 'last' = 'first'): readonly Step[] | null {
   const file = new URL(name, FOLDER)
   if (!existsSync(file)) {
     process.stdout.write(`${basename(name)} was not replayed: there is no ${fileURLToPath(file)}\n`)
     return null
   }
   const lines = readFileSync(file, 'utf8').trim().split('\n')
-  const first: Step = JSON.parse(lines[0] as string)
-  const shiftMs = Date.now() - Math.floor(first.t * 1_000)
-  return lines.map((line) => JSON.parse(line.replace(INSTANT, (text) => moved(text, shiftMs))))
-}
-
-function moved(instant: string, byMs: number): string {
-  const micros = instant.slice(-4, -1)
-  return `${new Date(Date.parse(instant) + byMs).toISOString().slice(0, -1)}${micros}Z`
+  const { t }: Step = JSON.parse(lines.at(now === 'first' ? 0 : -1) as string)
+  const shiftMs = Date.now() - Math.floor(t * 1_000)
+  const moved = (_: string, date: string, between: string, time: string, micros: string, zone: string) =>
+    new Date(Date.parse(`${date}T${time}Z`) + shiftMs).toISOString().slice(0, -1).replace('T', between) + micros + zone
+  return lines.map((line) => JSON.parse(line.replace(INSTANT, moved)))
 }

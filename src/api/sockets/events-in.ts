@@ -11,12 +11,15 @@ import { CLOSE, closeSocket } from './closing.ts'
 import { type Frame, FrameQueue, type Slice } from './frame-queue.ts'
 import type { SocketLimits } from './limits.ts'
 import { isPassing, throughOutage } from './outage.ts'
+import type { WaitingTotal } from './waiting-total.ts'
 
 export interface EventsInNeeds {
   readonly ingest: Ingest
   readonly metrics: Metrics
   readonly log: Log
   readonly limits: SocketLimits
+  /** Of all sockets. */
+  readonly waiting: WaitingTotal
 }
 
 /** A line of the log names the first few; the dead letters have them all. */
@@ -28,7 +31,7 @@ const MAX_LOGGED = 5
  */
 export function takeEvents(socket: WebSocket, needs: EventsInNeeds): Promise<void> {
   const { limits, ingest, log } = needs
-  const queue = new FrameQueue()
+  const queue = new FrameQueue(needs.waiting)
   const closed = Promise.withResolvers<void>()
   let working = false
   let struggling = false
@@ -53,7 +56,10 @@ export function takeEvents(socket: WebSocket, needs: EventsInNeeds): Promise<voi
 
   /** Not reading is the only way to tell a sender to wait; TCP passes it on. */
   function holdBack(): void {
-    const isFull = queue.length >= limits.waitingFrames || queue.bytes >= limits.waitingBytes
+    const { waitingFrames, waitingBytes, allWaitingBytes } = limits
+    // A socket at which nothing waits is always read: nothing would happen later by which to notice that there is room.
+    const allFull = queue.length > 0 && needs.waiting.bytes >= allWaitingBytes
+    const isFull = allFull || queue.length >= waitingFrames || queue.bytes >= waitingBytes
     if (isFull || struggling) socket.pause()
     else if (socket.isPaused && socket.readyState === socket.OPEN) socket.resume()
   }

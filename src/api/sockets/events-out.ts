@@ -4,10 +4,12 @@ import { FilterInvalid } from '#src/events/filter.ts'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
 import { CLOSE, closeSocket } from './closing.ts'
+import { firstFrame } from './first-frame.ts'
 import { follow, type LiveSource } from './follow.ts'
 import type { SocketLimits } from './limits.ts'
 import { isPassing } from './outage.ts'
-import { readSubscription, type Wanted } from './subscription-frame.ts'
+import { readSubscription } from './subscription-frame.ts'
+import type { WaitingTotal } from './waiting-total.ts'
 
 export interface EventsOutNeeds {
   /** Null where live events are switched off. */
@@ -17,6 +19,8 @@ export interface EventsOutNeeds {
   readonly metrics: Metrics
   readonly log: Log
   readonly limits: SocketLimits
+  /** For all readers. */
+  readonly queued: WaitingTotal
 }
 
 /** Serves one subscriber that has shaken hands; settles when its socket closes. */
@@ -25,31 +29,14 @@ export async function sendEvents(socket: WebSocket, needs: EventsOutNeeds): Prom
   const gone = new AbortController()
   socket.on('close', () => gone.abort())
   try {
-    const wanted = await firstFrame(socket, needs)
+    const wanted = await firstFrame(socket, needs.limits.handshakeMs, (data, isBinary) =>
+      readSubscription(data, isBinary, Date.now() - needs.backfillMs),
+    )
     if (needs.live === null) closeSocket(socket, CLOSE.later, 'Live events are switched off on this server.')
     else if (wanted !== null) await follow(socket, wanted, needs.live, { ...needs, signal: gone.signal })
   } catch (error) {
     if (!gone.signal.aborted) end(socket, error, needs.log)
   }
-}
-
-/** What the subscriber wants; null when it left before it said so. */
-function firstFrame(socket: WebSocket, { backfillMs, limits }: EventsOutNeeds): Promise<Wanted | null> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new FilterInvalid("No 'filter' message came.")), limits.handshakeMs)
-    socket.once('message', (data: Buffer, isBinary: boolean) => {
-      clearTimeout(timer)
-      try {
-        resolve(readSubscription(data, isBinary, Date.now() - backfillMs))
-      } catch (error) {
-        reject(error)
-      }
-    })
-    socket.once('close', () => {
-      clearTimeout(timer)
-      resolve(null)
-    })
-  })
 }
 
 function end(socket: WebSocket, err: unknown, log: Log): void {

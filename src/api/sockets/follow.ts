@@ -19,6 +19,7 @@ import type { LogProgress } from './log-progress.ts'
 import { throughOutage } from './outage.ts'
 import { Outbox } from './outbox.ts'
 import type { Wanted } from './subscription-frame.ts'
+import type { WaitingTotal } from './waiting-total.ts'
 
 /** Where events come from. */
 export interface LiveSource {
@@ -29,6 +30,8 @@ export interface LiveSource {
 
 export interface FollowOptions {
   readonly limits: SocketLimits
+  /** For all readers. */
+  readonly queued: WaitingTotal
   readonly log: Log
   readonly metrics: Metrics
   /** Aborted when the socket has closed. */
@@ -57,7 +60,7 @@ export async function follow(
   options: FollowOptions,
 ): Promise<void> {
   const { limits, signal } = options
-  const outbox = new Outbox<Item>(socket, limits)
+  const outbox = new Outbox<Item>(socket, limits, options.queued)
   const persistently = <T>(attempt: () => Promise<T>) =>
     throughOutage(attempt, limits.outageMs, () => signal.throwIfAborted())
   const reaches = (positions: readonly EntryId[]) =>

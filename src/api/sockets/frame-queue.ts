@@ -1,4 +1,5 @@
 /** What came over a socket and is not durable yet: frames, and behind them the pings that ask whether they are. */
+import type { WaitingTotal } from './waiting-total.ts'
 
 /** A slice from the front of the queue. The pings are to be answered when every frame of the slice is durable. */
 export interface Slice {
@@ -18,10 +19,15 @@ type Item = Frame | { readonly ping: Buffer }
 const ITEM_BYTES = 64
 
 export class FrameQueue {
+  readonly #all: WaitingTotal
   #items: Item[] = []
   #bytes = 0
   /** Of the slice that was taken last. */
   #taken = { items: 0, bytes: 0 }
+
+  constructor(all: WaitingTotal) {
+    this.#all = all
+  }
 
   /** Frames and pings that wait, those of the last slice included until `done`. */
   get length(): number {
@@ -39,6 +45,7 @@ export class FrameQueue {
   push(item: Item): void {
     this.#items.push(item)
     this.#bytes += sizeOf(item)
+    this.#all.add(1, sizeOf(item))
   }
 
   /** Takes everything that waits; bounded, since the socket is not read while much waits. */
@@ -58,12 +65,14 @@ export class FrameQueue {
 
   /** The last slice is durable. */
   done(): void {
+    this.#all.remove(this.#taken.items, this.#taken.bytes)
     this.#taken = { items: 0, bytes: 0 }
   }
 
   /** Forgets what waits, and returns how many frames and pings that were. */
   clear(): number {
     const { length } = this
+    this.#all.remove(this.#items.length, this.#bytes)
     this.#items = []
     this.#bytes = 0
     this.done()

@@ -11,9 +11,13 @@ export interface SocketLimits {
   /** Frames taken in, but not yet durable, from which on the socket is not read. */
   readonly waitingFrames: number
   readonly waitingBytes: number
+  /** The same of all sockets together, for each that something waits at. */
+  readonly allWaitingBytes: number
   /** Events found for a reader, but not yet sent, at which it is cut. */
   readonly queuedEvents: number
   readonly queuedBytes: number
+  /** The same for all readers together, at which each is cut that is behind. */
+  readonly allQueuedBytes: number
   /** Bytes handed to the connection, but not yet sent, from which on no more are. */
   readonly unsentBytes: number
 }
@@ -25,8 +29,10 @@ export const SOCKET_LIMITS: SocketLimits = {
   outageMs: 30_000, // as long as an event client waits between two pings
   waitingFrames: 2_000,
   waitingBytes: 1_048_576,
+  allWaitingBytes: 67_108_864,
   queuedEvents: 20_000,
   queuedBytes: 16_777_216,
+  allQueuedBytes: 268_435_456,
   unsentBytes: 1_048_576,
 }
 

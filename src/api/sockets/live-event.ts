@@ -1,7 +1,7 @@
 import { type Entry, recordsOf } from '#src/bus/index.ts'
 import type { Resource } from '#src/events/event.ts'
 import type { FilterableEvent } from '#src/events/filter.ts'
-import { decodeRecord, type EventRecord, eventJson } from '#src/events/record.ts'
+import { type EventRecord, eventJson, RecordInBytes } from '#src/events/record.ts'
 
 /**
  * An event on its way to subscribers. Whatever is made of it is made once for all of them, and only when one asks: the
@@ -53,7 +53,7 @@ export function liveEventsOf(entry: Entry): readonly LiveEvent[] {
   if (entry.kind !== 'events') return []
   let events = decoded.get(entry)
   if (events === undefined) {
-    events = Array.from(recordsOf(entry), (record) => new LiveEvent(decodeRecord(record), entry.received))
+    events = Array.from(recordsOf(entry), (record) => new LiveEvent(new RecordInBytes(record), entry.received))
     decoded.set(entry, events)
   }
   return events

@@ -1,5 +1,6 @@
 import type { WebSocket } from 'ws'
 import type { SocketLimits } from './limits.ts'
+import type { WaitingTotal } from './waiting-total.ts'
 
 /**
  * What waits to be sent over one socket. Its reader's pace is kept: while more than `unsentBytes` are on their way,
@@ -8,16 +9,22 @@ import type { SocketLimits } from './limits.ts'
 export class Outbox<Item extends { readonly bytes: number }> {
   readonly #socket: WebSocket
   readonly #limits: SocketLimits
+  readonly #all: WaitingTotal
   #items: Item[] = []
   #next = 0
   #bytes = 0
   #wake: (() => void) | null = null
 
-  constructor(socket: WebSocket, limits: SocketLimits) {
+  /** @param all what waits for every reader of this process */
+  constructor(socket: WebSocket, limits: SocketLimits, all: WaitingTotal) {
+    this.#all = all
     this.#socket = socket
     this.#limits = limits
     socket.on('close', () => {
+      this.#all.remove(this.#length, this.#bytes)
       this.#items = []
+      this.#next = 0
+      this.#bytes = 0
       this.#awaken()
     })
   }
@@ -26,12 +33,14 @@ export class Outbox<Item extends { readonly bytes: number }> {
     return this.#socket.readyState === this.#socket.OPEN
   }
 
-  /** False when it is full: the reader is too slow. */
+  /** False when it is full, or all are and its reader is behind: the reader is too slow. */
   push(item: Item): boolean {
-    const { queuedEvents, queuedBytes } = this.#limits
-    if (this.#items.length - this.#next >= queuedEvents || this.#bytes >= queuedBytes) return false
+    const { queuedEvents, queuedBytes, allQueuedBytes } = this.#limits
+    if (this.#length >= queuedEvents || this.#bytes >= queuedBytes) return false
+    if (this.#length > 0 && this.#all.bytes >= allQueuedBytes) return false
     this.#items.push(item)
     this.#bytes += item.bytes
+    this.#all.add(1, item.bytes)
     this.#awaken()
     return true
   }
@@ -41,6 +50,7 @@ export class Outbox<Item extends { readonly bytes: number }> {
     const item = this.#items[this.#next]
     if (item === undefined) return undefined
     this.#bytes -= item.bytes
+    this.#all.remove(1, item.bytes)
     if (++this.#next === this.#items.length) {
       this.#items = []
       this.#next = 0
@@ -67,6 +77,10 @@ export class Outbox<Item extends { readonly bytes: number }> {
     return new Promise((resolve) => {
       socket.send(frame, { binary: false }, () => resolve())
     })
+  }
+
+  get #length(): number {
+    return this.#items.length - this.#next
   }
 
   #awaken(): void {

@@ -121,6 +121,24 @@ test('a sender faster than the appends is not read, so memory stays bounded', as
   assert.ok(largest < 150, `${largest} frames waited`) // 50, and what was in the packet that made it 50
 })
 
+test('when much waits at all senders together, none is read that something waits for, until it is taken', async (t) => {
+  const ingest = new RecordingIngest()
+  const metrics = createMetrics({ defaults: false })
+  const app = await testApi(t, { ingest, metrics, limits: { allWaitingBytes: 10_000 } })
+  const clients = await Promise.all(Array.from({ length: 5 }, () => enter(app, IN)))
+  const letGo = shutGate(ingest)
+  const frame = JSON.stringify({ filling: 'x'.repeat(4_000) })
+  for (const { socket } of clients) socket.send(frame)
+  const paused = () => [...app.websocketServer.clients].filter((socket) => socket.isPaused).length
+  await waitUntil(() => paused() === 3) // the third made it too much
+  letGo()
+  for (const { socket } of clients) socket.ping('done')
+  await Promise.all(clients.map((client) => answered(client, 'done')))
+  assert.equal(paused(), 0)
+  assert.equal(ingest.batches.flat().length, 5)
+  assert.match(await metrics.registry.metrics(), /millrace_queue_bytes\{queue="socket_in"\} 0/)
+})
+
 test('a frame beyond the limit closes its socket with 1009; one slightly beyond is looked at', async (t) => {
   const ingest = new RecordingIngest()
   const env = { MILLRACE_EVENTS_MAX_BYTES: '1KiB' }

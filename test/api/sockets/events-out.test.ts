@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Api } from '#src/api/route.ts'
+import { createMetrics } from '#src/metrics.ts'
 import { waitUntil } from '#test/wait-until.ts'
 import { testApi } from '../test-api.ts'
 import { liveWorld } from './live-world.ts'
@@ -174,6 +175,33 @@ test('a reader that is slower than the events is slowed, then cut with 1013, hav
     got,
     Array.from(got, (_, n) => `n${n}`),
   )
+})
+
+test('when all readers together are too far behind, those that are behind are cut, and no other', async (t) => {
+  const metrics = createMetrics({ defaults: false })
+  const limits = { unsentBytes: 100_000, allQueuedBytes: 1_000_000 }
+  const { app, append } = await liveWorld(t, { limits, metrics })
+  const clients = await Promise.all([1, 2, 3].map(() => subscribe(app, {}, { backfill: false })))
+  await subscribed(app, 3)
+  await waitUntil(async () => {
+    await append({ event: 'first' })
+    return clients.every(({ frames }) => frames.length > 0)
+  })
+  const [quick, ...slow] = clients
+  for (const { socket } of slow) socket.pause()
+  const open = () => [...app.websocketServer.clients].filter((socket) => socket.readyState === socket.OPEN).length
+  await waitUntil(
+    async () => {
+      await append({ event: 'n', payload: { filling: 'x'.repeat(200_000) } })
+      return open() === 1
+    },
+    { everyMs: 1 },
+  )
+  for (const { socket } of slow) socket.resume()
+  for (const client of slow) assert.equal((await client.closed())[0], 1013)
+  await append({ event: 'last' })
+  await waitUntil(() => quick !== undefined && names(quick).includes('last'))
+  await waitUntil(async () => /millrace_queue_bytes\{queue="socket_out"\} 0/.test(await metrics.registry.metrics()))
 })
 
 test('when the log stays behind, a subscriber is sent away to come again', async (t) => {

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { folderArchive } from '#src/archive/folder.ts'
+import { writeDay } from '#src/archive/index.ts'
+import { runRebuild, verifyProjections } from '#src/rebuild/index.ts'
+import { pruneLog } from '#src/retention/prune.ts'
+import type { DayArchive } from '#src/retention/steps.ts'
+import { dayOf, makeDayPartitions } from '#src/store/day-partitions.ts'
+import { type Deed, deeds, rebuildWorld } from './rebuild-world.ts'
+
+const NEVER = new AbortController().signal
+const OLD = '2026-03-01T12:00:00Z'
+const NEW = '2026-03-20T12:00:00Z'
+const NOW = Date.parse('2026-03-20T13:00:00Z')
+const policy = { defaultMs: 7 * 86_400_000, overrides: {} }
+
+/** Rows that began in a day that leaves the log: one gets events afterwards, one doesn't; and one that began later. */
+const EVENTS: Deed[] = [
+  { partition: 0, resource: 'old', number: 1, occurred: OLD },
+  { partition: 0, resource: 'old.still', number: 2, occurred: OLD },
+  { partition: 1, resource: 'new', number: 3, occurred: NEW },
+  { partition: 0, resource: 'old', number: 4, occurred: NEW },
+]
+
+for (const archived of [false, true])
+  test(`events that left the log are ${archived ? 'read from the archive' : 'in the rows that are carried over'}`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-test-carried-'))
+    t.after(() => rmSync(folder, { recursive: true, force: true }))
+    const place = folderArchive(pathToFileURL(folder).href)
+    const { pool, put, record, needs, request, rows } = await rebuildWorld(t)
+    await makeDayPartitions(
+      pool,
+      [OLD, NEW].map((at) => dayOf(Date.parse(at))),
+    )
+    await put(EVENTS)
+    await record()
+    const archive: DayArchive = {
+      async write(day, signal) {
+        const stored = await writeDay(day, { place, pool, nowMs: () => NOW, signal })
+        return { where: place.urlOf(stored.key), events: stored.manifest.events }
+      },
+      tidy: async () => {},
+    }
+    await pruneLog(
+      {
+        pool,
+        policy,
+        nowMs: () => NOW,
+        behind: async () => [],
+        isFollowedUp: async () => true,
+        archive: archived ? archive : null,
+      },
+      NEVER,
+    )
+    assert.equal((await pool.query('select from event')).rowCount, 2)
+    const before = await rows()
+    const more = { policy, nowMs: () => NOW, ...(archived && { place }) }
+    if (!archived) {
+      const strict = await request(['deed'], { strict: true })
+      await assert.rejects(runRebuild(needs(more), strict, NEVER), /2 rows of deed may have events that left the log/)
+      await pool.query('update projection set rebuild = null')
+    }
+    const newer = deeds(2, { prefix: 'v2' })
+    const id = await request(['deed'], { versions: [2] })
+    const done = await runRebuild(needs({ ...more, projections: [newer] }), id, NEVER)
+    assert.equal(done.carried, archived ? 0 : 2)
+    assert.deepEqual(
+      await rows(),
+      archived ? { new: 'v2.3', old: 'v2.1.4', 'old.still': 'v2.2' } : { ...before, new: 'v2.3' },
+    )
+    await put([{ partition: 0, resource: 'old', number: 5, occurred: NEW }])
+    await record([newer])
+    assert.match((await rows())['old'] ?? '', /1\.4\.5$/)
+    const options = { sample: 1, show: 10, signal: NEVER }
+    const [verified] = await verifyProjections(needs({ ...more, projections: [newer] }), [newer], options)
+    assert.deepEqual(verified?.differences, [])
+    assert.deepEqual([verified?.rows, verified?.unchecked], archived ? [3, 0] : [1, 2])
+  })
+
+test('a rebuild from a date makes only younger rows anew', async (t) => {
+  const { pool, put, record, needs, request, rows } = await rebuildWorld(t)
+  await makeDayPartitions(
+    pool,
+    [OLD, NEW].map((at) => dayOf(Date.parse(at))),
+  )
+  await put(EVENTS)
+  await record()
+  await pool.query(`update deed set trail = 'x'`)
+  const done = await runRebuild(needs(), await request(['deed'], { since: '2026-03-10T00:00:00Z' }), NEVER)
+  assert.equal(done.carried, 2)
+  assert.deepEqual(await rows(), { new: '.3', old: 'x', 'old.still': 'x' })
+})

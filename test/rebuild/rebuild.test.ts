@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hold, rollBack, runRebuild } from '#src/rebuild/index.ts'
+import { lockDayPartitions } from '#src/store/day-partitions.ts'
+import { waitUntil } from '#test/wait-until.ts'
+import { type Deed, deeds, rebuildWorld } from './rebuild-world.ts'
+
+const NEVER = new AbortController().signal
+
+function some(count: number, partition: number, resources: number): Deed[] {
+  return Array.from({ length: count }, (_, number) => ({
+    partition,
+    number,
+    resource: `deed.${partition}.${number % resources}`,
+  }))
+}
+
+test("the new table has the live one's rows, columns, indexes and options, and its name", async (t) => {
+  const { put, record, rebuild, rows, tables, pool } = await rebuildWorld(t)
+  await put([
+    ...some(30, 0, 4),
+    ...some(30, 1, 3),
+    { partition: 0, resource: 'deed.0.1', number: 99, event: 'deed.gone' },
+  ])
+  await record()
+  const before = await rows()
+  await pool.query(
+    `update deed set trail = 'damaged' where resource_id = 'deed.0.0'; delete from deed where resource_id = 'deed.1.1'`,
+  )
+  await pool.query(`insert into deed values ('extra', now(), '', '{}')`)
+  const done = await rebuild()
+  assert.equal(done.state, 'done')
+  assert.equal(done.rows, 6)
+  assert.deepEqual(await rows(), before)
+  assert.deepEqual(await tables(), [
+    'deed',
+    'deed__old',
+    'deed_by_trail',
+    'deed_by_trail__old',
+    'deed_pkey',
+    'deed_pkey__old',
+  ])
+  const { rows: found } = await pool.query(`select reloptions from pg_class where relname = 'deed'`)
+  assert.deepEqual(found[0]?.reloptions, ['fillfactor=90'])
+})
+
+test('what is recorded while it works is in the new table too', async (t) => {
+  const { put, record, needs, request, rows } = await rebuildWorld(t)
+  await put([...some(50, 0, 5), ...some(50, 1, 5)])
+  await record()
+  let more = 0
+  let busy = Promise.resolve()
+  const onNews = () => {
+    if (more++ < 4) busy = busy.then(() => put(some(3, 0, 7))).then(() => record())
+  }
+  await runRebuild(needs({ onNews }), await request(), NEVER)
+  await busy
+  const before = await rows()
+  await record()
+  assert.deepEqual(await rows(), before)
+  await put([{ partition: 0, resource: 'deed.0.0', number: 777 }])
+  await record()
+  assert.match((await rows())['deed.0.0'] ?? '', /777$/)
+  assert.ok((before['deed.0.0'] ?? '').endsWith('.45.0.0.0.0'), 'the four events that came meanwhile')
+})
+
+test('a row with events in several partitions gets them in the order of the log', async (t) => {
+  const { put, record, rebuild, rows } = await rebuildWorld(t)
+  const moving = Array.from({ length: 12 }, (_, number) => ({
+    partition: Math.floor(number / 4) % 2,
+    resource: 'moved',
+    number,
+  }))
+  await put([...some(10, 0, 2), ...moving, ...some(10, 1, 2)])
+  await record()
+  const before = await rows()
+  const done = await rebuild()
+  assert.equal(done.whole, true)
+  assert.equal(before['moved'], '.0.1.2.3.4.5.6.7.8.9.10.11')
+  assert.deepEqual(await rows(), before)
+})
+
+test('a rebuild that was stopped goes on where it was; who works on it is not disturbed', async (t) => {
+  const { put, record, needs, request, rows, pool, news } = await rebuildWorld(t)
+  await put([0, 1, 2].flatMap((partition) => some(20, partition, 3)))
+  await record()
+  const before = await rows()
+  const id = await request()
+  await assert.rejects(request(), /there is a rebuild already/)
+  const stop = new AbortController()
+  const first = runRebuild(
+    needs({ onNews: ({ eventsDone }) => eventsDone > 20 && stop.abort(new Error('stopped')) }),
+    id,
+    stop.signal,
+  )
+  await assert.rejects(first, /stopped/)
+  const { rows: units } = await pool.query('select partition from rebuild_unit')
+  assert.ok(units.length > 0 && units.length < 3, `${units.length} pieces were written`)
+  news.length = 0
+  const done = await runRebuild(needs(), id, NEVER)
+  assert.equal(done.epoch > 1, true)
+  assert.ok(
+    news.every(({ step, eventsDone }) => step !== 'folding' || eventsDone > 20),
+    'what was folded is not folded again',
+  )
+  assert.deepEqual(await rows(), before)
+  const next = await request()
+  const held = await hold(pool, next, 'somebody', NEVER)
+  await assert.rejects(runRebuild(needs(), next, NEVER), /^RebuildBusy: somebody rebuilds deed: wait until it is done/)
+  await held.release(null)
+})
+
+// The recorder has looked at the versions, and is about to write; a new version's table must not take the name by then.
+test('a table is exchanged once a recorder that has passed the gate is done', async (t) => {
+  const { put, record, needs, request, rows, pool } = await rebuildWorld(t)
+  await put([...some(4, 0, 2), ...some(4, 1, 2)])
+  await record()
+  await put([{ partition: 0, resource: 'new', number: 5 }])
+  const newer = deeds(2, { prefix: 'v2' })
+  const id = await request(['deed'], { versions: [2] })
+  let exchanged = false
+  let rebuilding: Promise<unknown> = Promise.resolve()
+  await record([deeds()], async (client) => {
+    rebuilding = runRebuild(needs({ projections: [newer] }), id, NEVER).then(() => {
+      exchanged = true
+    })
+    const isWaiting = async () =>
+      (
+        await client.query(`select from pg_locks where locktype = 'advisory' and not granted
+          and database = (select oid from pg_database where datname = current_database())`)
+      ).rows.length > 0
+    await waitUntil(async () => exchanged || (await isWaiting()), { timeoutMs: 20_000 })
+  })
+  await rebuilding
+  const expected = {
+    'deed.0.0': 'v2.0.2',
+    'deed.0.1': 'v2.1.3',
+    'deed.1.0': 'v2.0.2',
+    'deed.1.1': 'v2.1.3',
+    new: 'v2.5',
+  }
+  assert.deepEqual(await rows(), expected, 'all of it by the new code')
+  assert.deepEqual((await pool.query('select version from projection')).rows, [{ version: 2 }])
+})
+
+test('a rollback and a day that leaves the log do not miss each other', async (t) => {
+  const { put, record, rebuild, needs, pool, rows } = await rebuildWorld(t)
+  await put(some(4, 0, 2))
+  await record()
+  await rebuild()
+  await put([{ partition: 0, resource: 'deed.0.0', number: 9 }])
+  await record()
+  const before = await rows()
+  const leaving = await pool.connect()
+  await leaving.query('begin')
+  await lockDayPartitions(leaving)
+  await leaving.query(`insert into pruned_day (day, generation, state, event_count, bytes, kept, detached_at)
+    values ('2026-03-03', 1, 'detached', 1, 1, '{}', clock_timestamp())`)
+  const rolled = rollBack(pool, needs().projections, NEVER)
+  rolled.catch(() => {})
+  const waiting = `select from pg_locks where locktype = 'advisory' and not granted
+    and database = (select oid from pg_database where datname = current_database())`
+  await waitUntil(async () => (await leaving.query(waiting)).rows.length > 0, { what: 'the rollback to wait' })
+  await leaving.query('commit')
+  leaving.release()
+  await assert.rejects(rolled, /events of 2026-03-03 left the log after deed was rebuilt/)
+  assert.deepEqual(await rows(), before)
+})
+
+test('dead letters are left out, and what new code fails on becomes one with the swap', async (t) => {
+  const { put, record, needs, request, rebuild, rows, pool } = await rebuildWorld(t)
+  await put([
+    ...some(4, 0, 2),
+    { partition: 0, resource: 'deed.0.0', number: 50, event: 'deed.bad' },
+    { partition: 0, resource: 'deed.0.0', number: 51 },
+    { partition: 0, resource: 'deed.0.1', number: 52 },
+  ])
+  await record()
+  const letters = async () =>
+    (await pool.query('select "group", entry_seq::int4 as seq from dead_letter order by entry_seq')).rows
+  const filed = await letters()
+  assert.deepEqual(
+    filed.map(({ seq }) => seq),
+    [5, 6],
+    'the bad one, and the one behind it',
+  )
+  const before = await rows()
+  await rebuild()
+  assert.deepEqual([await rows(), await letters()], [before, filed])
+  await pool.query('delete from dead_letter')
+  await rebuild() // discarded: it alone is passed over
+  assert.deepEqual(await rows(), { 'deed.0.0': '.0.2.51', 'deed.0.1': '.1.3.52' })
+  const newer = deeds(2, { prefix: 'v2' })
+  const id = await request(['deed'], { versions: [2] })
+  await runRebuild(needs({ projections: [newer] }), id, NEVER)
+  assert.deepEqual(await rows(), { 'deed.0.0': 'v2.0.2', 'deed.0.1': 'v2.1.3.52' })
+  assert.deepEqual(await letters(), filed)
+  assert.deepEqual((await pool.query('select version, state, rebuild from projection')).rows, [
+    { version: 2, state: 'live', rebuild: null },
+  ])
+})

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { verifyProjections } from '#src/rebuild/index.ts'
+import { deeds, rebuildWorld } from './rebuild-world.ts'
+
+const options = { sample: 1, show: 10, signal: new AbortController().signal }
+
+test('a table is compared with what the log says, row for row, while more is recorded', async (t) => {
+  const projection = deeds()
+  const { put, record, needs, pool } = await rebuildWorld(t, [projection])
+  await put(
+    Array.from({ length: 60 }, (_, number) => ({ partition: number % 2, number, resource: `deed.${number % 20}` })),
+  )
+  await record()
+  await put([{ partition: 0, number: 60, resource: 'deed.0' }]) // in the log, and not recorded yet: no difference
+  const [same] = await verifyProjections(needs(), [projection], options)
+  assert.deepEqual(
+    { ...same, places: null },
+    {
+      ...{ name: 'deed', rows: 20, missing: 0, extra: 0, different: 0, unchecked: 0, differences: [] },
+      ...{ passedOver: 0, places: null, uncheckedBefore: null },
+    },
+  )
+  await record()
+  await pool.query(
+    `update deed set trail = 'damaged' where resource_id = 'deed.3'; update deed set last = '{"number":1}' where resource_id = 'deed.4';
+     delete from deed where resource_id = 'deed.5'; insert into deed values ('deed.x', now(), '', '{}')`,
+  )
+  const [found] = await verifyProjections(needs(), [projection], options)
+  assert.deepEqual(
+    [found?.missing, found?.extra, found?.different, found?.differences.map(({ kind, key }) => `${kind} ${key}`)],
+    [1, 1, 2, ['different deed.3', 'different deed.4', 'missing deed.5', 'extra deed.x']],
+  )
+  const some = { ...options, sample: 0.5 }
+  const [[a], [b]] = [
+    await verifyProjections(needs(), [projection], some),
+    await verifyProjections(needs(), [projection], some),
+  ]
+  assert.ok((a?.rows ?? 0) > 2 && (a?.rows ?? 0) < 19, `${a?.rows} of 21 rows`)
+  assert.deepEqual(a, b)
+  await assert.rejects(verifyProjections(needs(), [deeds(2)], options), /is of version 1 and the code of 2: rebuild it/)
+})
