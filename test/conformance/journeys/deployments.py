@@ -1,0 +1,58 @@
+"""Deployments that a process serves."""
+
+import sys
+
+from deployed import deployment, over, start, stop
+from journey import api, cli, eventually, journey, run, states_of
+
+
+@journey("serve: scheduled ahead, run when asked, shown, cancelled, paused when it stops")
+def served():
+    server = start(sys.executable, "flows.py")
+    try:
+
+        def scheduled():
+            body = {"deployments": {"name": {"any_": ["served"]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+            return api("POST", "/flow_runs/filter", body)
+
+        found = eventually(scheduled, "runs of the schedule", within=60)
+        assert all(r["auto_scheduled"] and r["parameters"] == {"x": 5} for r in found), found
+        assert "deployed flow/served" in cli("deployment", "ls")
+        made = cli("deployment", "run", "deployed flow/served", "-p", "x=7", "--watch", within=90)
+        assert "Completed" in made, made + server.output()
+
+        id_ = deployment("served")["id"]
+        long = api("POST", f"/deployments/{id_}/create_flow_run", {"parameters": {"x": 99}})["id"]
+        eventually(lambda: api("GET", f"/flow_runs/{long}")["state_type"] == "RUNNING", "the long run", within=60)
+        cli("flow-run", "cancel", long)
+        assert eventually(lambda: over(long), "the cancellation", within=60)["state_name"] == "Cancelled"
+    finally:
+        stop(server)
+    assert deployment("served")["paused"], server.output()
+
+
+@journey("a schedule that fires")
+def fires():
+    server = start(
+        sys.executable,
+        "-c",
+        "import flows; flows.main.serve(name='frequent', interval=5, pause_on_shutdown=False)",
+    )
+    try:
+
+        def done():
+            body = {
+                "deployments": {"name": {"any_": ["frequent"]}},
+                "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
+            }
+            return api("POST", "/flow_runs/filter", body)
+
+        [first, *_] = eventually(done, "a run of the schedule", within=60)
+        assert first["auto_scheduled"] and first["expected_start_time"]
+        assert "Scheduled" in states_of(first["id"]), states_of(first["id"])
+    finally:
+        stop(server)
+
+
+if __name__ == "__main__":
+    run()
