@@ -1,4 +1,4 @@
-/** FLUSHALL under load: what was acknowledged as `persisted` is there, and everything goes on by itself, without haste. */
+/** FLUSHALL under load: what was acknowledged as `persisted` is there, the rest is in the loss ledger, and all goes on by itself. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { waitUntil } from '#test/wait-until.ts'
@@ -16,7 +16,7 @@ test('events acknowledged as persisted outlive a FLUSHALL, and ingest recovers b
   const before = persisted()
   await waitUntil(() => persisted() > before + 200, { timeoutMs: 20_000, what: 'ingest to go on' })
   await producer.stop()
-  await assertKept({ promised: ['persisted'] })
+  await assertKept({ mayLose: true })
   for (const each of [...apis, ...services]) {
     const lines = each.lines('warn')
     assert.ok(lines.length < 100, `${each.name} wrote ${lines.length} warnings: ${lines.slice(0, 5).join('\n')}`)

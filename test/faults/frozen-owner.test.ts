@@ -16,7 +16,8 @@ const WITNESS = `
   create trigger note after update on checkpoint for each row execute function note()`
 
 test('an owner that is frozen inside a transaction does not hold up who follows it', async (t) => {
-  const { postgres, services, addServices, record, sendHttp, query, assertKept } = await startCluster(t)
+  const { postgres, services, addServices, record, sendHttp, query, assertKept, assertProjected } =
+    await startCluster(t)
   const frozen = services[0] as (typeof services)[0]
   const producer = sendHttp()
   await waitUntil(() => record.acknowledged.size > 200, { timeoutMs: 20_000 })
@@ -40,10 +41,12 @@ test('an owner that is frozen inside a transaction does not hold up who follows 
   frozen.resume()
   await producer.stop()
   await assertKept()
+  await assertProjected()
 })
 
 test('an owner that slept through its lease changes nothing when it wakes', async (t) => {
-  const { postgres, services, addServices, record, sendHttp, query, assertKept } = await startCluster(t)
+  const { postgres, services, addServices, record, sendHttp, query, assertKept, assertProjected } =
+    await startCluster(t)
   const frozen = services[0] as (typeof services)[0]
   const producer = sendHttp()
   await waitUntil(() => record.acknowledged.size > 300, { timeoutMs: 20_000 })
@@ -73,6 +76,7 @@ test('an owner that slept through its lease changes nothing when it wakes', asyn
   await waitUntil(() => record.acknowledged.size > before + 400, { timeoutMs: 20_000 })
   await producer.stop()
   await assertKept()
+  await assertProjected()
   const trespasses = await query(`
     select moved.* from witness moved where not took and not exists (
       select from witness taker where taker.took and taker.partition = moved.partition and taker.epoch = moved.epoch

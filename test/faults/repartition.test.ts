@@ -6,7 +6,7 @@ import { startCluster } from './harness/cluster.ts'
 
 test('partitions grow and shrink under load, and order is kept', async (t) => {
   const cluster = await startCluster(t, { apis: 2, services: 2 })
-  const { apis, services, record, assertKept, query } = cluster
+  const { apis, services, record, assertKept, assertProjected, query } = cluster
   const producers = [cluster.sendHttp(), cluster.sendSocket()]
   const progress = async () => {
     const before = record.acknowledged.size
@@ -33,10 +33,14 @@ test('partitions grow and shrink under load, and order is kept', async (t) => {
   await progress()
   for (const producer of producers) await producer.stop()
   await assertKept({ mayMove: true })
+  await assertProjected()
 })
 
 test('a change that was left behind by a process that died is given up, and appends go on', async (t) => {
-  const { apis, record, redisClient, sendHttp, assertKept } = await startCluster(t, { apis: 1, services: 1 })
+  const { apis, record, redisClient, sendHttp, assertKept, assertProjected } = await startCluster(t, {
+    apis: 1,
+    services: 1,
+  })
   const producer = sendHttp()
   await waitUntil(() => record.acknowledged.size > 100, { timeoutMs: 20_000 })
   const [layout] = await redisClient.keys('{*}:layout')
@@ -53,4 +57,5 @@ test('a change that was left behind by a process that died is given up, and appe
   assert.equal(((await answer.json()) as { partitions: unknown[] }).partitions.length, 8)
   await producer.stop()
   await assertKept()
+  await assertProjected()
 })

@@ -5,13 +5,18 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { Redis } from 'ioredis'
 import pg from 'pg'
+import { loadProjections } from '#src/consumer/load-projections.ts'
+import type { Projection } from '#src/consumer/projection.ts'
 import { freePort } from '#src/embedded/free-port.ts'
 import type { OwnServer } from '#test/servers/own-server.ts'
 import { ownPostgres } from '#test/servers/postgres.ts'
+import { startProxy, type TcpProxy } from '#test/servers/proxy.ts'
 import { type OwnRedis, ownRedis } from '#test/servers/redis.ts'
+import { type RunningCommand, startCommand } from './command.ts'
 import { type HttpProducerOptions, type RunningProducer, sendOverHttp } from './http-producer.ts'
 import { assertKept, type Findings, type OracleOptions } from './oracle.ts'
 import { ServerProcess } from './process.ts'
+import { assertProjected } from './projected.ts'
 import { chosenSeed, createRandom, type Random } from './random.ts'
 import { ProducerRecord } from './record.ts'
 import { sendOverSocket } from './socket-producer.ts'
@@ -21,6 +26,14 @@ export interface ClusterOptions {
   readonly services?: number
   /** Settings by their environment names. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Each process reaches Redis and Postgres through proxies of its own. */
+  readonly proxied?: boolean
+}
+
+/** Between one process and its servers. */
+export interface Proxies {
+  readonly redis: TcpProxy
+  readonly postgres: TcpProxy
 }
 
 export interface Cluster {
@@ -32,8 +45,16 @@ export interface Cluster {
   readonly record: ProducerRecord
   /** A client of the test's own. */
   readonly redisClient: Redis
-  /** One more services process. */
-  addServices(): Promise<ServerProcess>
+  /** One more services process; `more` are settings of its own. */
+  addServices(more?: Readonly<Record<string, string>>): Promise<ServerProcess>
+  /** Starts a command of the program on these servers. */
+  command(args: readonly string[], more?: Readonly<Record<string, string>>): RunningCommand
+  /** The projections' tables are what the log says, as far as they have come. */
+  assertProjected(projections?: readonly Projection[]): Promise<void>
+  /** `api-1`, `services-2` … @throws Error when there is none */
+  processNamed(name: string): ServerProcess
+  /** With `proxied`. */
+  proxiesOf(name: string): Proxies
   sendHttp(options?: Partial<HttpProducerOptions>): RunningProducer
   sendSocket(): RunningProducer
   query<T extends pg.QueryResultRow>(statement: string, values?: unknown[]): Promise<T[]>
@@ -64,16 +85,25 @@ export async function startCluster(t: TestContext, options: ClusterOptions = {})
   const [redis, postgres] = await Promise.all([ownRedis(t), ownPostgres(t)])
   client = new Redis(redis.url, { lazyConnect: true, retryStrategy: () => 100, maxRetriesPerRequest: null })
   client.on('error', () => {})
-  const create = async (name: string, command: readonly string[], port: number | null) => {
-    const database = new URL(postgres.url)
+  const proxies = new Map<string, Proxies>()
+  const create = async (
+    name: string,
+    command: readonly string[],
+    port: number | null,
+    more: Readonly<Record<string, string>> = {},
+  ) => {
+    if (options.proxied)
+      proxies.set(name, { redis: await startProxy(t, redis.url), postgres: await startProxy(t, postgres.url) })
+    const database = new URL(proxies.get(name)?.postgres.url ?? postgres.url)
     database.searchParams.set('application_name', name) // so that Postgres can tell who did what
     const environment = {
       MILLRACE_HOME: join(home, name),
-      MILLRACE_REDIS_URL: redis.url,
+      MILLRACE_REDIS_URL: proxies.get(name)?.redis.url ?? redis.url,
       MILLRACE_DATABASE_URL: database.href,
       MILLRACE_METRICS_PORT: '0',
       ...(port !== null && { MILLRACE_SERVER_PORT: String(port) }),
       ...options.settings,
+      ...more,
     }
     const created = new ServerProcess({ name, command, environment })
     all.push(created)
@@ -81,8 +111,8 @@ export async function startCluster(t: TestContext, options: ClusterOptions = {})
     return created
   }
   const services: ServerProcess[] = []
-  const addServices = async () => {
-    const added = await create(`services-${services.length + 1}`, ['services', 'start'], null)
+  const addServices = async (more?: Readonly<Record<string, string>>) => {
+    const added = await create(`services-${services.length + 1}`, ['services', 'start'], null, more)
     services.push(added)
     return added
   }
@@ -104,6 +134,17 @@ export async function startCluster(t: TestContext, options: ClusterOptions = {})
     record,
     redisClient: client,
     addServices,
+    command(args, more) {
+      const servers = { MILLRACE_REDIS_URL: redis.url, MILLRACE_DATABASE_URL: postgres.url }
+      return startCommand(args, { MILLRACE_HOME: join(home, 'command'), ...servers, ...options.settings, ...more })
+    },
+    assertProjected: async (projections) => assertProjected(postgres.url, projections ?? (await loadProjections())),
+    processNamed: (name) =>
+      found(
+        name,
+        all.find((each) => each.name === name),
+      ),
+    proxiesOf: (name) => found(name, proxies.get(name)),
     sendHttp: (more = {}) => watched(sendOverHttp({ record, urls, ...more })),
     sendSocket: () => watched(sendOverSocket({ record, urls })),
     query: (statement, values) => query(postgres.url, statement, values),
@@ -113,6 +154,11 @@ export async function startCluster(t: TestContext, options: ClusterOptions = {})
       return findings
     },
   }
+}
+
+function found<T>(name: string, thing: T | undefined): T {
+  if (thing === undefined) throw new Error(`there is no ${name}`)
+  return thing
 }
 
 async function query<T extends pg.QueryResultRow>(url: string, statement: string, values?: unknown[]): Promise<T[]> {
@@ -127,9 +173,16 @@ async function query<T extends pg.QueryResultRow>(url: string, statement: string
 }
 
 /** The runner of `npm run faults` makes a table of these. */
-function reportLine(name: string, { acknowledged, missing, doubled, changed, reordered, refusals }: Findings): string {
+function reportLine(name: string, findings: Findings): string {
+  const { acknowledged, missing, inLedger, doubled, changed, reordered, refusals } = findings
   const refused = [...refusals].map(([what, count]) => `${what}×${count}`).join(' ')
-  return `FAULT ${JSON.stringify({ name, acknowledged, missing: missing.length, doubled: doubled.length, changed: changed.length, reordered: reordered.length, refused })}`
+  const counts = {
+    missing: missing.length,
+    doubled: doubled.length,
+    changed: changed.length,
+    reordered: reordered.length,
+  }
+  return `FAULT ${JSON.stringify({ name, acknowledged, ...counts, inLedger: inLedger.length, refused })}`
 }
 
 function tailOf({ name, log }: ServerProcess): string {

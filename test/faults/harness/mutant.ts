@@ -6,6 +6,10 @@ import type { Mutation } from './mutations.ts'
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const PRELOAD = new URL('./preload.ts', import.meta.url).href
 
+/** A test that finds no end without its mechanism is ended; unless it had said what it should by then, it has not noticed. */
+const LONGEST_MS = 10 * 60_000
+const ENDING_MS = 5_000
+
 export interface Noticed {
   /** The test failed, and said what it should. */
   readonly noticed: boolean
@@ -26,6 +30,11 @@ export async function notices({ name, caughtBy, saying }: Mutation): Promise<Not
     stream.on('data', (text: Buffer) => {
       output += text
     })
+  const timers = [
+    setTimeout(() => child.kill('SIGTERM'), LONGEST_MS),
+    setTimeout(() => child.kill('SIGKILL'), LONGEST_MS + ENDING_MS),
+  ]
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  for (const timer of timers) clearTimeout(timer)
   return { noticed: code !== 0 && saying.test(output), output }
 }

@@ -12,6 +12,8 @@ export interface Mutation {
   readonly what: string
   readonly file: string
   readonly edits: readonly Edit[]
+  /** What would heal it, in another file: switched off as well. */
+  readonly alsoIn?: { readonly file: string; readonly edits: readonly Edit[] }
   /** The test that has to fail, and what its failure has to say. */
   readonly caughtBy: string
   readonly saying: RegExp
@@ -32,17 +34,21 @@ function inLua(script: string, find: string, replace: string): Edit[] {
   ]
 }
 
+const ACKNOWLEDGE_FIRST: readonly Edit[] = [
+  { find: 'await writer.write(mine)', replace: 'await deps.announce(commitsOf(mine))\n    await writer.write(mine)' },
+]
+const NO_WAY_BACK = {
+  file: 'src/bus/scripts.ts',
+  edits: inLua('ensure', 'ahead = isBefore(at,', 'ahead = false and isBefore(at,'),
+}
+
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'acknowledge-before-commit',
-    what: 'entries are acknowledged before Postgres has them',
+    what: 'entries are acknowledged before Postgres has them, and no group is set back to what Postgres has',
     file: 'src/consumer/group-consumer.ts',
-    edits: [
-      {
-        find: 'await writer.write(mine)',
-        replace: 'await deps.announce(commitsOf(mine))\n    await writer.write(mine)',
-      },
-    ],
+    edits: ACKNOWLEDGE_FIRST,
+    alsoIn: NO_WAY_BACK,
     caughtBy: 'test/faults/kill-postgres.test.ts',
     saying: /acknowledged events are missing/,
   },
@@ -55,7 +61,39 @@ export const MUTATIONS: readonly Mutation[] = [
       { find: 'and c.entry_ms = m.from_ms and c.entry_seq = m.from_seq', replace: '' },
     ],
     caughtBy: 'test/faults/frozen-owner.test.ts',
-    saying: /moved by a process that no longer owned it/,
+    saying: /moved by a process that no longer owned it|are not what the log says/,
+  },
+  {
+    name: 'record-acknowledge-before-commit',
+    what: 'entries are announced before the tables of projections have them',
+    file: 'src/consumer/group-consumer.ts',
+    edits: ACKNOWLEDGE_FIRST,
+    caughtBy: 'test/orchestration/answered.test.ts',
+    saying: /answered before the commit/,
+  },
+  {
+    name: 'record-no-compare-and-set',
+    what: 'what a process records counts, whoever owns the partition by then',
+    file: 'src/consumer/commit-batch.ts',
+    edits: [{ find: 'if (stale.length > 0) throw new StaleOwner(stale)', replace: '' }],
+    caughtBy: 'test/faults/recorder.test.ts',
+    saying: /differs from the log/,
+  },
+  {
+    name: 'record-rows-blindly',
+    what: 'a row is written over what another owner made of it meanwhile',
+    file: 'src/store/row-batch.ts',
+    edits: [{ find: ' and t.xmin = u.written_by::xid`', replace: '`' }],
+    caughtBy: 'test/consumer/recorder.test.ts',
+    saying: /shared\.0/,
+  },
+  {
+    name: 'record-repeats',
+    what: 'what was appended a second time is recorded a second time',
+    file: 'src/consumer/record-batch.ts',
+    edits: [{ find: 'repeats.size === 0', replace: 'repeats.size >= 0' }],
+    caughtBy: 'test/consumer/same-tables.test.ts',
+    saying: /the table of /,
   },
   {
     name: 'no-idle-limit',
@@ -72,9 +110,17 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'no-look-behind',
     what: 'what a stale owner was given last is left to it',
     file: 'src/consumer/group-consumer.ts',
-    edits: [{ find: '        lookBehind()\n', replace: '' }],
+    edits: [{ find: '        reading.lookBehind(due)\n', replace: '' }],
     caughtBy: 'test/consumer/group-consumer.test.ts',
     saying: /waited .* for the stolen entry to be applied/,
+  },
+  {
+    name: 'trust-the-first',
+    what: 'the first entry a new owner is given is taken for the next one',
+    file: 'src/consumer/reading.ts',
+    edits: [{ find: '!follows(partition, entry)', replace: 'partition.next !== null && !follows(partition, entry)' }],
+    caughtBy: 'test/consumer/group-consumer.test.ts',
+    saying: /Expected values to be strictly deep-equal/,
   },
   {
     name: 'no-dedup',
@@ -85,15 +131,27 @@ export const MUTATIONS: readonly Mutation[] = [
     saying: /appended more than once/,
   },
   {
+    name: 'decide-blindly',
+    what: 'a command is appended whatever was decided since its row was read',
+    file: 'src/bus/scripts.ts',
+    edits: inLua('append', 'if actual and actual ~= ARGV[10] then', 'if false then'),
+    caughtBy: 'test/faults/orchestration.test.ts',
+    saying: /was taken by|Expected values to be strictly equal/,
+  },
+  {
     name: 'no-pending-again',
     what: 'what was delivered to an owner that died is not read again',
-    file: 'src/consumer/group-consumer.ts',
+    file: 'src/consumer/possession.ts',
     edits: [
       {
         find: "      mode: 'pending',\n      cursor: BEGINNING,",
         replace: "      mode: 'new',\n      cursor: BEGINNING,",
       },
     ],
+    alsoIn: {
+      file: 'src/consumer/reading.ts',
+      edits: [{ find: '!follows(partition, entry)', replace: 'partition.next !== null && !follows(partition, entry)' }],
+    },
     caughtBy: 'test/faults/kill-services.test.ts',
     saying: /acknowledged events are missing/,
   },
@@ -125,7 +183,160 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: 'test/faults/group-destroyed.test.ts',
     saying: /acknowledged events are missing/,
   },
+  {
+    name: 'checkpoint-went-back',
+    what: 'a group goes on from where it had acknowledged, though Postgres was restored to before that',
+    file: 'src/bus/scripts.ts',
+    edits: inLua('ensure', "if setBack or ahead then redis.call('XGROUP'", "if setBack then redis.call('XGROUP'"),
+    caughtBy: 'test/faults/restore.test.ts',
+    saying: /waited .* for the events to be applied again/,
+  },
+  {
+    name: 'trim-past-checkpoint',
+    what: 'trimming believes acknowledgements alone',
+    file: 'src/bus/scripts.ts',
+    edits: inLua('trim', 'if upTo and (', 'if false and upTo and ('),
+    caughtBy: 'test/contract/bus-trim.test.ts',
+    saying: /an entry that the checkpoint does not know of was trimmed/,
+  },
+  {
+    name: 'plain-index',
+    what: 'indexes are built with writers kept out',
+    file: 'src/store/schema/index-statement.ts',
+    edits: [{ find: "['concurrently ', '']", replace: "['', '']" }],
+    caughtBy: 'test/store/schema/upgrade.test.ts',
+    saying: /waited .* for the build to wait for the writer/,
+  },
+  {
+    name: 'no-upgrade-lock',
+    what: 'two upgrades work at the same time',
+    file: 'src/store/schema/upgrade-lock.ts',
+    edits: [{ find: 'if (rows[0]?.taken) return true', replace: 'return true' }],
+    caughtBy: 'test/store/schema/upgrade.test.ts',
+    saying: /waited .* for the second to wait/,
+  },
+  {
+    name: 'no-loss-ledger',
+    what: 'what Redis lost is not written down',
+    file: 'src/consumer/possession.ts',
+    edits: [{ find: '      ledger.add(loss)\n', replace: '' }],
+    caughtBy: 'test/faults/old-backup.test.ts',
+    saying: /acknowledged events are missing/,
+  },
+  {
+    name: 'copy-once',
+    what: 'what comes between the copy and the exchange of a day is not looked for',
+    file: 'src/store/retention/detach-day.ts',
+    edits: [{ find: '    if (kept.length > 0) await completeCopy(client, day, kept)\n', replace: '' }],
+    caughtBy: 'test/faults/retention.test.ts',
+    saying: /late events that are to be kept are missing/,
+  },
+  {
+    name: 'drop-unarchived',
+    what: 'a detached day that another process left behind is dropped at once',
+    file: 'src/retention/prune.ts',
+    edits: [
+      {
+        find: 'if (archiveWorks && !signal.aborted) archiveWorks = await finishDay(needs, day',
+        replace: 'await finishDay({ ...needs, archive: null }, day',
+      },
+    ],
+    caughtBy: 'test/faults/retention.test.ts',
+    saying: /the process was to die (while|before|when) /,
+  },
+  {
+    name: 'ticks-no-key',
+    what: 'the ledger takes a tick twice',
+    file: 'src/store/schema/files.ts',
+    edits: [
+      {
+        find: "'utf8').replaceAll('\\r\\n', '\\n')",
+        replace:
+          "'utf8').replace('primary key (job, scheduled_for, origin)', 'check (true)')" +
+          ".replace('create unique index tick_alone', 'create index on tick (job, scheduled_for, origin); create unique index tick_alone')",
+      },
+    ],
+    caughtBy: 'test/faults/ticks.test.ts',
+    saying: /ticks are wrong/,
+  },
+  {
+    name: 'ticks-no-compare-and-set',
+    what: 'ticks are emitted whoever was faster',
+    file: 'src/bus/scripts.ts',
+    edits: inLua('emit', 'elseif storedVersion == version and stored ~= expected then', 'elseif false then'),
+    caughtBy: 'test/faults/ticks.test.ts',
+    saying: /some more than once/,
+  },
+  {
+    name: 'ticks-process-clock',
+    what: 'a tick is due by the clock of whoever emits it',
+    file: 'src/bus/scripts.ts',
+    edits: inLua('emit', 'math.floor(time[2] / 1000)', 'math.floor(time[2] / 1000) + OFFSET').map((edit) => ({
+      ...edit,
+      replace: edit.replace.replace('+ OFFSET"', '+ " + Number(process.env["MILLRACE_TEST_CLOCK_OFFSET"] ?? 0)'),
+    })),
+    caughtBy: 'test/faults/ticks.test.ts',
+    saying: /were emitted before their time/,
+  },
+  {
+    name: 'ticks-no-fence',
+    what: 'who held a tick writes its outcome, whoever holds it now',
+    file: 'src/store/tick/hold.ts',
+    edits: [
+      { find: " and t.fence = w.fence and t.state = 'running'`", replace: '`' },
+      { find: " and fence = $4 and state = 'running' for update`", replace: ' and $4::int8 is not null for update`' },
+    ],
+    caughtBy: 'test/faults/ticks.test.ts',
+    saying: /ticks are wrong/,
+  },
+  {
+    name: 'ticks-no-auditor',
+    what: 'nobody compares what was due with what was decided',
+    file: 'src/ticks/auditor.ts',
+    edits: [
+      {
+        find: 'const alone = !isRedisThere()',
+        replace: 'if (onClosed) return 3_600_000\n    const alone = !isRedisThere()',
+      },
+    ],
+    caughtBy: 'test/faults/ticks.test.ts',
+    saying: /the guest to die before (gaps are closed|watermarks move)|still not decided/,
+  },
+  {
+    name: 'gate-open',
+    what: 'tables are exchanged under a recorder that is at work',
+    file: 'src/store/projection-gate.ts',
+    edits: [{ find: '`select pg_advisory_xact_lock_shared($' + '{GATE});', replace: '`select 1;' }],
+    caughtBy: 'test/rebuild/rebuild.test.ts',
+    saying: /all of it by the new code/,
+  },
+  {
+    name: 'left-and-forgotten',
+    what: 'it is not noted where a table of another version was left',
+    file: 'src/consumer/recorder.ts',
+    edits: [{ find: 'if (left.length > 0) await noteLeft(client, RECORDER, left, partitions)', replace: '' }],
+    caughtBy: 'test/faults/rebuild.test.ts',
+    saying: /each event counts once, by the new code/,
+  },
+  {
+    name: 'ticks-no-witness',
+    what: 'a tick is run before it is due by the clock of Postgres',
+    file: 'src/store/tick/claim.ts',
+    edits: [
+      {
+        find: 'where w.scheduled_for <= clock_timestamp() + interval',
+        replace: "where w.scheduled_for <= 'infinity'::timestamptz + interval",
+      },
+    ],
+    caughtBy: 'test/ticks/faults.test.ts',
+    saying: /true !== false|Expected values to be strictly equal/,
+  },
 ]
+
+/** Every file that a mutation changes, with its edits. */
+export function changesOf({ name, file, edits, alsoIn }: Mutation) {
+  return [{ name, file, edits }, ...(alsoIn ? [{ name, ...alsoIn }] : [])]
+}
 
 /** @throws Error that lists the names there are */
 export function mutationNamed(name: string): Mutation {

@@ -6,13 +6,18 @@ import { waitUntil } from '#test/wait-until.ts'
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
 const PRELOAD = new URL('./preload.ts', import.meta.url).href
-const READY_MS = 20_000
+const ADDRESS = /https?:\/\/[^\s/]+:\d+/
+const READY_MS = 60_000
 const STOP_MS = 15_000
 
 export interface ProcessOptions {
   readonly name: string
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string>>
+  /** The program; default `millrace`. */
+  readonly main?: string
+  /** What it prints once it runs; default its address. */
+  readonly says?: RegExp
 }
 
 export class ServerProcess {
@@ -38,11 +43,16 @@ export class ServerProcess {
     return this.#child?.pid ?? 0
   }
 
-  /** Starts it, or starts it again, and resolves when it says that it runs. */
-  async start(): Promise<void> {
-    const { command, environment, name } = this.#options
-    const child = spawn(process.execPath, ['--import', PRELOAD, MAIN, ...command], {
-      env: { ...process.env, NODE_OPTIONS: '', ...environment, MILLRACE_TEST_PARENT: String(process.pid) },
+  /**
+   * Starts it, or starts it again, and resolves when it says that it runs.
+   * @param more of its environment, this time
+   */
+  async start(more: Readonly<Record<string, string>> = {}): Promise<void> {
+    const { command, environment, name, main = MAIN, says = ADDRESS } = this.#options
+    const compiled = process.env['MILLRACE_TEST_COMPILED']
+    const own = { NODE_OPTIONS: '', MILLRACE_TEST_PARENT: String(process.pid) }
+    const child = spawn(process.execPath, ['--import', PRELOAD, main, ...command], {
+      env: { ...process.env, ...own, ...environment, ...more, ...(compiled && { NODE_COMPILE_CACHE: compiled }) },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
@@ -50,7 +60,7 @@ export class ServerProcess {
     let said = ''
     child.stdout?.on('data', (text: Buffer) => {
       said += text
-      this.#address ??= /https?:\/\/[^\s/]+:\d+/.exec(said)?.[0] ?? null
+      this.#address ??= says.exec(said)?.[0] ?? null
     })
     let rest = ''
     child.stderr?.on('data', (text: Buffer) => {
@@ -64,12 +74,25 @@ export class ServerProcess {
         return this.#address
       },
       { timeoutMs: READY_MS, what: `${name} to start` },
-    )
+    ).catch((error: unknown) => {
+      child.kill('SIGKILL') // or there would be two, should it be started again
+      throw error
+    })
     if (child.exitCode !== null) throw new Error(`${name} ended at its start:\n${this.log.slice(-20).join('\n')}`)
   }
 
   async kill9(): Promise<void> {
     await this.#end('SIGKILL')
+  }
+
+  /** How it ended; null while it runs. */
+  get ended(): NodeJS.Signals | number | null {
+    return this.#child?.signalCode ?? this.#child?.exitCode ?? null
+  }
+
+  /** Sends it a signal. */
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name)
   }
 
   /** Freezes it: its connections stay open, its leases run out. */

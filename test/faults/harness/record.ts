@@ -13,10 +13,17 @@ export interface SentEvent {
   readonly payload: { readonly number: number; readonly [field: string]: unknown }
 }
 
+export interface Acknowledged {
+  readonly event: SentEvent
+  readonly how: Acknowledgement
+  /** When the answer was there, in epoch milliseconds; when it was made is in `event.occurred`. */
+  readonly atMs: number
+}
+
 const TEXTS = ['plain', 'ünïcødé — ✓', '\u0000 and \ud800 kept', '"quoted" \\ back\nline', '{"json":"in text"}', '']
 
 export class ProducerRecord {
-  readonly acknowledged = new Map<string, { readonly event: SentEvent; readonly how: Acknowledgement }>()
+  readonly acknowledged = new Map<string, Acknowledged>()
   readonly sent = new Map<string, SentEvent>()
   /** Answers other than success, by what they were: `503`, `429`, `connection`. */
   readonly refusals = new Map<string, number>()
@@ -50,7 +57,7 @@ export class ProducerRecord {
   }
 
   acknowledge(events: readonly SentEvent[], how: Acknowledgement): void {
-    for (const event of events) this.acknowledged.set(event.id, { event, how })
+    for (const event of events) this.acknowledged.set(event.id, { event, how, atMs: Date.now() })
   }
 
   refused(what: string): void {

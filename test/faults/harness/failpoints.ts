@@ -1,0 +1,80 @@
+/** Places at which a process ends as by kill -9, named by what has just happened. Edits of source text, as mutations are. */
+import type { Edit } from './mutations.ts'
+
+export interface Failpoint {
+  readonly name: string
+  readonly file: string
+  readonly edits: readonly Edit[]
+}
+
+const DIE = "process.kill(process.pid, 'SIGKILL')"
+
+function before(name: string, file: string, find: string): Failpoint {
+  return { name, file, edits: [{ find, replace: `${DIE}\n${find}` }] }
+}
+
+/** In the order in which a day passes them. */
+export const RETENTION_FAILPOINTS: readonly Failpoint[] = [
+  before('while what is kept is copied', 'src/store/retention/kept-copy.ts', 'await client.query(`analyze'),
+  before('when what is kept was copied', 'src/store/retention/detach-day.ts', 'const swapOnce = async'),
+  before('when the day is locked', 'src/store/retention/detach-day.ts', 'const detached = await note(client, day'),
+  before('before the exchange commits', 'src/store/retention/detach-day.ts', 'await client.query(exchange('),
+  before('when the day has left the log', 'src/retention/prune-day.ts', "onStep?.({ step: 'detached', date"),
+  before('while the archive is written', 'src/archive/write-day.ts', 'await readPart(place, said, signal)'),
+  before(
+    'before the manifest is written',
+    'src/archive/write-day.ts',
+    'await place.put(key, formatManifest(manifest), signal)',
+  ),
+  before('when the manifest was written', 'src/archive/write-day.ts', 'const back = await place.get(key, signal)'),
+  before('before the drop', 'src/retention/prune-day.ts', 'if (!(await dropDetached('),
+  before('before the drop commits', 'src/store/retention/detach-day.ts', 'return rowCount === 1'),
+  before('when the day is dropped', 'src/retention/prune-day.ts', "onStep?.({ step: 'dropped', date"),
+  before('when the archive is to be tidied', 'src/retention/prune-day.ts', 'await archive?.tidy(day)'),
+]
+
+/** In the order in which a tick passes them. */
+export const TICK_FAILPOINTS: readonly Failpoint[] = [
+  before('before a schedule is defined', 'src/ticks/registrar.ts', 'const cause = await defineJob('),
+  before('when ticks were emitted', 'src/ticks/emitter.ts', 'clock = { redisMs: reply.nowMs'),
+  before('when ticks were read', 'src/ticks/runner.ts', 'claiming += entries.length'),
+  before('when ticks were claimed', 'src/ticks/runner.ts', 'for (const tick of claimed) track(begin(tick))'),
+  before('before entries are settled', 'src/ticks/runner.ts', 'if (ids.length > 0) await stream.settle('),
+  before('before a run begins', 'src/ticks/hand.ts', 'const result = await withinPatience('),
+  before('before a run commits', 'src/ticks/hand.ts', "await decide(client, [{ ...held, state: 'done'"),
+  before('when a run has committed', 'src/ticks/hand.ts', 'committed = result'),
+  before('before a verdict is written', 'src/ticks/verdicts.ts', 'const written = new Set('),
+  before('before leases are renewed', 'src/ticks/runner.ts', 'if (all.length > 0) await renewOrLose('),
+  before('before gaps are closed', 'src/ticks/auditor.ts', 'if (open.length > 0) opened += await openTicks('),
+  before('before watermarks move', 'src/ticks/auditor.ts', 'await moveWatermarks(tx, audits)'),
+]
+
+const CLEAR_RUNS = 'src/retention/clear-runs.ts'
+/** Deletions are followed up at once, so that a test need not wait for an hour. */
+const AT_ONCE: readonly Edit[] = [
+  { find: 'graceMs: 30_000', replace: 'graceMs: 0' },
+  { find: 'graceMs: 3_600_000', replace: 'graceMs: 0' },
+  { find: 'const CLOCKS_MS = 60_000', replace: 'const CLOCKS_MS = -60_000' },
+]
+
+/** In the order in which runs pass them. */
+export const RUN_FAILPOINTS: readonly Failpoint[] = [
+  before('while runs expire', 'src/retention/expire-runs.ts', 'onProgress(sum)'),
+  ...[
+    before('before rows of runs are cleared', CLEAR_RUNS, 'return commands.events('),
+    before('when rows of runs were cleared', CLEAR_RUNS, 'onCleared(found)'),
+    before('before it is noted that they were', CLEAR_RUNS, 'await writePlace(pool, name, last)'),
+  ].map((failpoint) => ({ ...failpoint, edits: [...AT_ONCE, ...failpoint.edits] })),
+]
+
+/** Nothing ends, but deletions are followed up at once. */
+export const CLEAR_AT_ONCE: Failpoint = { name: 'nowhere', file: CLEAR_RUNS, edits: AT_ONCE }
+
+/** @throws Error when there is none */
+export function failpointNamed(name: string): Failpoint {
+  const found = [...RETENTION_FAILPOINTS, ...RUN_FAILPOINTS, ...TICK_FAILPOINTS, CLEAR_AT_ONCE].find(
+    (each) => each.name === name,
+  )
+  if (found) return found
+  throw new Error(`no failpoint '${name}'`)
+}

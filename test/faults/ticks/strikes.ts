@@ -1,0 +1,154 @@
+/** Carries out a plan. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { waitUntil } from '#test/wait-until.ts'
+import { type Build, CHANGED } from './jobs.ts'
+import { nameOf, type Strike, type StrikeKind } from './plan.ts'
+import type { TickCluster } from './tick-cluster.ts'
+
+/**
+ * Resolves with how often each strike came, when the last is over and what was struck runs again. When one fails no other
+ * begins, those under way are cut short, and nothing is started any more by the time it rejects.
+ */
+export async function carryOut(cluster: TickCluster, plan: readonly Strike[]): Promise<Map<string, number>> {
+  const began = performance.now()
+  const counts = new Map<string, number>()
+  const busy = new Map<string, Promise<void>>()
+  const over = new AbortController()
+  const acts = actsOn(cluster, over.signal)
+  async function strike(each: Strike): Promise<void> {
+    if (over.signal.aborted) return
+    try {
+      if ('kind' in each.what) await acts[each.what.kind](each)
+      else await dieAt(cluster, each, over.signal)
+      counts.set(nameOf(each), (counts.get(nameOf(each)) ?? 0) + 1)
+    } catch (error) {
+      over.abort(new Error(`${nameOf(each)}, on ${each.target}, could not be carried out`, { cause: error })) // the first counts
+    }
+  }
+  for (const each of plan) {
+    await pause(each.atMs - (performance.now() - began), over.signal)
+    const before = busy.get(each.target) ?? Promise.resolve()
+    busy.set(
+      each.target,
+      before.then(() => strike(each)),
+    )
+  }
+  await Promise.all(busy.values())
+  over.signal.throwIfAborted()
+  return counts
+}
+
+/** Ends early when the run is over. */
+async function pause(ms: number, over: AbortSignal): Promise<void> {
+  await sleep(Math.max(0, ms), undefined, { signal: over }).catch(() => {})
+}
+
+/** These are passed by whoever audits, which is one for a long time; who sees no Redis does it in shorter rounds. */
+const AUDITS: readonly string[] = ['before gaps are closed', 'before watermarks move']
+
+/** One more replica, which dies as soon as it gets there. */
+async function dieAt(cluster: TickCluster, { what, target }: Strike, over: AbortSignal): Promise<void> {
+  const failpoint = 'failpoint' in what ? what.failpoint : ''
+  const { process: guest, redis } = cluster.replicaNamed(target)
+  redis.aim(AUDITS.includes(failpoint) ? 'redis://127.0.0.1:1' : cluster.primary().url)
+  const build = await buildWithNews(cluster)
+  await guest.start({ MILLRACE_TEST_FAILPOINT: failpoint, MILLRACE_TEST_BUILD: build }).catch((error: unknown) => {
+    if (guest.ended !== 'SIGKILL') throw error // it may get there before it has said that it runs
+  })
+  await waitUntil(() => guest.ended !== null || over.aborted, {
+    timeoutMs: 60_000,
+    what: `the guest to die ${failpoint}`,
+  })
+  if (!over.aborted && guest.ended !== 'SIGKILL')
+    throw new Error(`the guest ended by itself:\n${guest.log.slice(-20).join('\n')}`)
+}
+
+/** The build whose definition of a schedule does not hold now, so that a process of it has one to bring. */
+async function buildWithNews({ query }: TickCluster): Promise<Build> {
+  const { name } = CHANGED
+  const asOf = (build: Build) => (CHANGED.schedule(build) as { everyMs: number }).everyMs
+  const [holds] = await waitUntil(() =>
+    query<{ every_ms: number }>(
+      "select (spec ->> 'everyMs')::int as every_ms from job_version where job = $1 order by version desc limit 1",
+      [name],
+    ),
+  )
+  return holds?.every_ms === asOf('old') ? 'new' : 'old'
+}
+
+type Act = (strike: Strike) => Promise<unknown>
+
+function actsOn(cluster: TickCluster, over: AbortSignal): Record<StrikeKind, Act> {
+  const { postgres } = cluster
+  const struck = ({ target }: Strike) => cluster.replicaNamed(target)
+  const lasting =
+    (begin: (strike: Strike) => unknown, end: (strike: Strike) => unknown): Act =>
+    async (strike) => {
+      await begin(strike)
+      await pause(strike.forMs, over)
+      if (!over.aborted) await end(strike) // else the test ends everything
+    }
+  const start = (strike: Strike) =>
+    waitUntil(
+      () =>
+        struck(strike)
+          .process.start()
+          .then(() => true),
+      { timeoutMs: 60_000, what: `${strike.target} to start` },
+    )
+  const cut =
+    (to: 'redis' | 'postgres'): Act =>
+    async (strike) =>
+      struck(strike)[to].cut()
+  const silent = (to: 'redis' | 'postgres') =>
+    lasting(
+      (strike) => struck(strike)[to].silence(),
+      (strike) => struck(strike)[to].resume(),
+    )
+  return {
+    'replica: kill -9': lasting((strike) => struck(strike).process.kill9(), start),
+    'replica: frozen': lasting(
+      (strike) => struck(strike).process.pause(),
+      (strike) => struck(strike).process.resume(),
+    ),
+    'replica: drained, comes back': lasting((strike) => struck(strike).process.stop(), start),
+    'replica: event loop blocked': async (strike) => struck(strike).process.signal('SIGUSR2'),
+    'connections to Redis cut': cut('redis'),
+    'connections to Redis silent': silent('redis'),
+    'connections to Postgres cut': cut('postgres'),
+    'connections to Postgres silent': silent('postgres'),
+    'Redis: kill -9': lasting(
+      () => cluster.primary().kill9(),
+      () => cluster.primary().restart(),
+    ),
+    'Redis: FLUSHALL': () => cluster.client().flushall(),
+    'Redis: an old copy takes over': async (strike) => {
+      await cluster.standBy()
+      await waitUntil(async () => /state=online/.test(await cluster.client().info('replication')), {
+        what: 'the standby to follow',
+      })
+      await cluster.letGo()
+      await pause(strike.forMs, over)
+      if (!over.aborted) await cluster.promote()
+    },
+    'Redis: CLIENT PAUSE': (strike) => cluster.client().call('CLIENT', 'PAUSE', strike.forMs, 'ALL'),
+    'Redis: READONLY': lasting(
+      () => cluster.client().replicaof('127.0.0.1', 1), // of nobody: it keeps what it has
+      () => cluster.client().replicaof('NO', 'ONE'),
+    ),
+    'Redis: OOM': lasting(
+      () => cluster.client().config('SET', 'maxmemory', '1'),
+      () => cluster.client().config('SET', 'maxmemory', '0'),
+    ),
+    'Redis: SCRIPT FLUSH': () => cluster.client().script('FLUSH'),
+    'Postgres: backends terminated': () =>
+      cluster.query(
+        'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname is not null',
+      ),
+    'Postgres: restarted': () => postgres.restart(),
+    'Postgres: kill -9': lasting(
+      () => postgres.kill9(),
+      () => postgres.restart(),
+    ),
+  }
+}
