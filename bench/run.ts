@@ -7,9 +7,26 @@ import type { Scenario } from './scenario.ts'
 import { consume } from './scenarios/consume.ts'
 import { ingest } from './scenarios/ingest.ts'
 import { latency } from './scenarios/latency.ts'
+import { orchestrate } from './scenarios/orchestrate.ts'
+import { queries } from './scenarios/queries.ts'
+import { rebuild } from './scenarios/rebuild.ts'
+import { record } from './scenarios/record.ts'
+import { retention } from './scenarios/retention.ts'
+import { ticks } from './scenarios/ticks.ts'
 import { write } from './scenarios/write.ts'
 
-const SCENARIOS: readonly Scenario[] = [ingest, latency, write, consume]
+const SCENARIOS: readonly Scenario[] = [
+  ingest,
+  latency,
+  write,
+  consume,
+  queries,
+  record,
+  rebuild,
+  orchestrate,
+  retention,
+  ticks,
+]
 const OUT = new URL('./out/', import.meta.url)
 
 const { values, positionals } = parseArgs({

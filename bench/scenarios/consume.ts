@@ -167,6 +167,7 @@ function envOf({ prefix, partitions, databaseUrl }: Place): Record<string, strin
     MILLRACE_REDIS_PREFIX: prefix,
     MILLRACE_STREAMS_PARTITIONS: String(partitions),
     MILLRACE_DATABASE_URL: databaseUrl,
+    MILLRACE_SERVICES_EVENT_RECORDER_ENABLED: 'false', // one group is measured
   }
 }
 
@@ -208,12 +209,16 @@ async function fill(servers: BenchServers, place: Place, count: number): Promise
 }
 
 async function applied(pool: pg.Pool): Promise<number> {
-  const { rows } = await pool.query<{ sum: string }>('select coalesce(sum(event_count), 0) as sum from checkpoint')
+  const { rows } = await pool.query<{ sum: string }>(
+    'select coalesce(sum(event_count), 0) as sum from checkpoint where "group" = \'persister\'',
+  )
   return Number(rows[0]?.sum)
 }
 
 async function owners(pool: pg.Pool): Promise<number> {
-  const { rows } = await pool.query<{ count: string }>('select count(*) from checkpoint where owner_epoch > 0')
+  const { rows } = await pool.query<{ count: string }>(
+    'select count(*) from checkpoint where "group" = \'persister\' and owner_epoch > 0',
+  )
   return Number(rows[0]?.count)
 }
 

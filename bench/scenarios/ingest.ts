@@ -92,6 +92,8 @@ async function throughMillrace(pool: pg.Pool, port: number, events: ReturnType<t
 }
 
 async function applied(pool: pg.Pool): Promise<number> {
-  const { rows } = await pool.query<{ sum: string }>('select coalesce(sum(event_count), 0) as sum from checkpoint')
+  const { rows } = await pool.query<{ sum: string }>(
+    'select coalesce(sum(event_count), 0) as sum from checkpoint where "group" = \'persister\'',
+  )
   return Number(rows[0]?.sum)
 }
