@@ -13,7 +13,11 @@ const FENCE = /^```(\w+)\n([\s\S]*?)^```$/gm
 
 /** All of them, in order. */
 export function readmeCommands(): Commands[] {
-  const page = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  return commandsOf(readFileSync(new URL('../../README.md', import.meta.url), 'utf8'))
+}
+
+/** The same of any page. */
+export function commandsOf(page: string): Commands[] {
   const blocks = [...page.matchAll(FENCE)].map((match) => {
     const start = match.index
     return { start, end: start + match[0].length, kind: match[1] as string, text: (match[2] as string).trim() }

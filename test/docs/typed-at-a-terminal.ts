@@ -27,16 +27,16 @@ export function environment(home: string, settings: Readonly<Record<string, stri
 }
 
 /** Runs a command line to its end. */
-export async function typed(command: string, env: NodeJS.ProcessEnv) {
-  const child = spawn('sh', ['-e', '-c', command], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+export async function typed(command: string, env: NodeJS.ProcessEnv, cwd = root) {
+  const child = spawn('sh', ['-e', '-c', command], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const [stdout, stderr, [exit]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   return { stdout: stdout.replaceAll('\r', '').trim(), stderr, exit: exit as number | null }
 }
 
 /** Starts a command line, and resolves when it has printed what `said` asks for. */
-export async function started(command: string, env: NodeJS.ProcessEnv, said: RegExp): Promise<Running> {
+export async function started(command: string, env: NodeJS.ProcessEnv, said: RegExp, cwd = root): Promise<Running> {
   // A process group of its own, so that Ctrl-C reaches the shell, npm and the server alike, as in a terminal.
-  const child = spawn('sh', ['-c', command], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const child = spawn('sh', ['-c', command], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let printed = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (part: string) => {
@@ -56,6 +56,7 @@ export async function started(command: string, env: NodeJS.ProcessEnv, said: Reg
 }
 
 async function interrupt(child: ChildProcess, ended: Promise<number | null>): Promise<number | null> {
-  if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGINT')
+  const runs = child.exitCode === null && child.signalCode === null
+  if (runs && child.pid !== undefined) process.kill(-child.pid, 'SIGINT')
   return ended
 }
