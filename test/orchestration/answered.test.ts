@@ -21,6 +21,11 @@ test('who waits for a commit is answered once it is there, and not before', asyn
     commands.flowRun(run.id, { type: 'create', run, state: { type: 'PENDING' } }),
   )
 
+  // Else the first event of today may find no day, and making one waits for the log's other tables, not for this one.
+  await waitUntil(async () => (await store.hot.query('select from event')).rowCount === 1, {
+    what: 'the day to be there',
+  })
+
   const event = { id: randomUUID(), occurred: new Date().toISOString(), event: 'order.placed' }
   const body = Buffer.from(JSON.stringify([{ ...event, resource: { 'prefect.resource.id': 'order.1' } }]))
   const parsed = parseEventArray(body, settings.events, Date.now())
