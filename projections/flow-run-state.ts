@@ -5,7 +5,7 @@
 import { Type } from '@sinclair/typebox'
 import { defineProjection } from '#src/consumer/projection.ts'
 import type { FlowRunRow } from '#src/events/flow-run.ts'
-import { clearedFrom, FLOW_RUN_CLEARED, isOfRun } from '#src/events/flow-run-cleared.ts'
+import { clearedFrom, FLOW_RUN_CLEARED, isOfRun } from '#src/events/run-cleared.ts'
 import { uuidOf } from '#src/events/set-fields.ts'
 import { State } from '#src/events/state.ts'
 

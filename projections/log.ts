@@ -1,7 +1,7 @@
 /** log: one row for each line that a run logged. Read by /logs. Safe to rebuild: touches nothing but its table. */
 import { defineProjection, type ProjectedEvent } from '#src/consumer/projection.ts'
-import { clearedFrom, FLOW_RUN_CLEARED, isOfRun } from '#src/events/flow-run-cleared.ts'
 import { LOGGED, Log, type LogLine, linesOf } from '#src/events/log.ts'
+import { clearedFrom, FLOW_RUN_CLEARED, isOfRun, isOfTaskRun, TASK_RUN_CLEARED } from '#src/events/run-cleared.ts'
 
 export default defineProjection({
   name: 'log',
@@ -11,9 +11,10 @@ export default defineProjection({
   keyColumns: ['id'],
   since: 'created',
   order: 'loose', // a line is written once and never changed
-  keys: (event) => (event.event === FLOW_RUN_CLEARED ? clearedFrom('log', event) : [...byId(event).keys()]),
+  keys: (event) => (event.event === LOGGED ? [...byId(event).keys()] : clearedFrom('log', event)),
   evolve: (on) => [
     on(FLOW_RUN_CLEARED, (row, event) => (isOfRun(row, event) ? null : row)),
+    on(TASK_RUN_CLEARED, (row, event) => (isOfTaskRun(row, event) ? null : row)),
     on(LOGGED, (row, event, { key }) => row ?? byId(event).get(String(key[0])) ?? null),
   ],
 })

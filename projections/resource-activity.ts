@@ -1,14 +1,25 @@
 /**
- * resource_activity: one row per resource: when it was seen first and last, and how many events of each name it had.
+ * resource_activity: one row per resource: when it was seen first and last, and how many events of each name it had. Runs
+ * and what belongs to them have theirs until they are deleted and cleared, or there would be a row for each that ever was.
  * Safe to rebuild: touches nothing but its table.
  */
 import { Type } from '@sinclair/typebox'
 import { defineProjection } from '#src/consumer/projection.ts'
-import { FLOW_RUN_CLEARED } from '#src/events/flow-run-cleared.ts'
+import { clearedFrom, FLOW_RUN_CLEARED, TASK_RUN_CLEARED } from '#src/events/run-cleared.ts'
+import { TASK_RUN_DELETED } from '#src/events/task-run.ts'
 
 /** Names that are counted one by one, so that no row grows without bound; further ones count together. */
 const MOST_NAMES = 200
 const OTHERS = '*'
+/** Runs end with one of these, inputs and artifacts with the last two. */
+const ENDS = [
+  FLOW_RUN_CLEARED,
+  TASK_RUN_CLEARED,
+  TASK_RUN_DELETED,
+  'millrace.artifact.deleted',
+  'millrace.flow-run-input.deleted',
+]
+const ITS_TASK_RUNS = /^prefect\.task-run\.[0-9a-f-]{36}$/
 
 export default defineProjection({
   name: 'resource-activity',
@@ -23,9 +34,9 @@ export default defineProjection({
   }),
   keyColumns: ['resource_id'],
   since: 'first_seen',
-  key: (event) => event.resourceId,
+  keys: (event) => [...new Set([event.resourceId, ...clearedFrom('resource_activity', event, ITS_TASK_RUNS)])],
   evolve: (on) => [
-    on(FLOW_RUN_CLEARED, () => null), // or there would be a row for each run that ever was
+    ...ENDS.map((name) => on(name, () => null)),
     on('*', (row, { resourceId, occurred, event }) => {
       if (row === null)
         return {

@@ -4,7 +4,8 @@
  */
 import { Type } from '@sinclair/typebox'
 import { defineProjection } from '#src/consumer/projection.ts'
-import { clearedFrom, FLOW_RUN_CLEARED } from '#src/events/flow-run-cleared.ts'
+import { clearedFrom, FLOW_RUN_CLEARED, TASK_RUN_CLEARED } from '#src/events/run-cleared.ts'
+import { uuidOf } from '#src/events/set-fields.ts'
 import { State } from '#src/events/state.ts'
 import { TASK_RUN_EVENTS, taskRunNames, taskRunStateOf } from '#src/events/task-run.ts'
 import taskRun from './task-run.ts'
@@ -25,11 +26,11 @@ export default defineProjection({
     },
   },
   keys(event) {
-    if (event.event === FLOW_RUN_CLEARED) return clearedFrom('task_run_state', event)
-    return taskRunNames(event) === null ? [] : [event.id]
+    return taskRunNames(event) === null ? clearedFrom('task_run_state', event) : [event.id]
   },
   evolve: (on) => [
     on(FLOW_RUN_CLEARED, () => null),
+    on(TASK_RUN_CLEARED, (row, { resourceId }) => (row?.task_run_id === uuidOf(resourceId) ? null : row)),
     on(TASK_RUN_EVENTS, (row, event, { found }) => {
       const task_run_id = (found['run']?.['id'] as string | undefined) ?? taskRunNames(event)?.id
       return row !== null || task_run_id === undefined || task_run_id === null

@@ -5,7 +5,7 @@
  * first stays, and the run is found by its natural key.
  */
 import { defineProjection, type Found, type ProjectedEvent } from '#src/consumer/projection.ts'
-import { clearedFrom, FLOW_RUN_CLEARED, isOfRun } from '#src/events/flow-run-cleared.ts'
+import { clearedFrom, FLOW_RUN_CLEARED, isOfRun } from '#src/events/run-cleared.ts'
 import { uuidOf } from '#src/events/set-fields.ts'
 import {
   comesAfter,

@@ -225,6 +225,11 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
       buckets: SECONDS,
       registers,
     }),
+    retentionFailures: new Counter({
+      name: 'millrace_retention_failures_total',
+      help: 'Parts of runs of retention that failed: a day, a name of a day, a table. The log of the process names them.',
+      registers,
+    }),
     retentionWaitingDays: new Gauge({
       name: 'millrace_retention_waiting_days',
       help: 'Days that are past retention and could not leave in the last round.',

@@ -568,6 +568,7 @@ CREATE INDEX log_by_timestamp ON log USING btree ("timestamp");
 CREATE INDEX log_of_flow_run ON log USING btree (flow_run_id, "timestamp");
 CREATE INDEX log_of_task_run ON log USING btree (task_run_id, "timestamp") WHERE task_run_id IS NOT NULL;
 CREATE INDEX pruned_day_unfinished ON pruned_day USING btree (day, generation) WHERE state <> 'dropped'::text;
+CREATE INDEX task_run_alone_by_end ON task_run USING btree (end_time, id) WHERE flow_run_id IS NULL AND end_time IS NOT NULL;
 CREATE INDEX task_run_by_due ON task_run USING btree (next_scheduled_start_time, id) WHERE next_scheduled_start_time IS NOT NULL;
 CREATE INDEX task_run_by_end ON task_run USING btree (end_time, id) WHERE end_time IS NOT NULL;
 CREATE INDEX task_run_by_expected_start ON task_run USING btree (expected_start_time, id);

@@ -24,6 +24,7 @@ type Step =
   | { step: 'deleting-rows'; what: string; rows: number }
   | { step: 'deleted-rows'; what: string; rows: number }
   | { step: 'waits'; date: string; reason: string }
+  | { step: 'failed'; what: string; reason: string }
 
 interface Pruned {
   readonly days: number
@@ -32,6 +33,7 @@ interface Pruned {
   readonly deletedEvents: number
   readonly deletedRows: number
   readonly waiting: number
+  readonly failed: number
 }
 
 export function retentionPruneCommand(terminal: Terminal): Command {
@@ -54,7 +56,7 @@ export function retentionPruneCommand(terminal: Terminal): Command {
       const call = { method: 'POST', path: '/retention/prune' } as const
       const follow = progress(terminal, plan.days.filter(({ waitsFor }) => waitsFor === null).length)
       const done = await followApi<Step, Pruned>(api, call, terminal.stop, follow)
-      const { days, events, bytes, deletedEvents, deletedRows, waiting } = done
+      const { days, events, bytes, deletedEvents, deletedRows, waiting, failed } = done
       if (json) await terminal.print(JSON.stringify(done, null, 2))
       else if (days + deletedEvents + deletedRows === 0) await terminal.print('Nothing was removed.')
       else
@@ -63,6 +65,7 @@ export function retentionPruneCommand(terminal: Terminal): Command {
             `${counted(deletedEvents, 'event')} and ${counted(deletedRows, 'row')} of other tables deleted one by one.`,
         )
       if (waiting > 0) throw new CommandFailed(`${counted(waiting, 'day')} could not leave yet: see the lines above.`)
+      if (failed > 0) throw new CommandFailed(`${counted(failed, 'part')} of it failed: see the lines above.`)
     })
 }
 
@@ -89,5 +92,6 @@ function progress({ note }: Terminal, total: number): (step: Step) => void {
     else if (step.step === 'deleting-rows') note(`${shownCount(step.rows)} ${step.what} deleted so far`)
     else if (step.step === 'deleted-rows') note(`${shownCount(step.rows)} ${step.what} deleted`)
     else if (step.step === 'waits') note(`${step.date} stays: ${step.reason}`)
+    else if (step.step === 'failed') note(`${step.what} failed: ${step.reason}`)
   }
 }

@@ -40,6 +40,6 @@ export const runsRetention = optional(
     minimum: '1h',
     maximum: '36500d',
     description:
-      'How long flow runs are kept after they ended, with their states, logs and whatever else belongs to them; unset, for ever.',
+      'How long flow runs, and task runs of no flow run, are kept after they ended, with their states, logs and whatever else belongs to them; unset, for ever.',
   }),
 )

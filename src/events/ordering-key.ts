@@ -1,14 +1,15 @@
 import type { Resource } from './event.ts'
 import { RESOURCE_ID, RESOURCE_ROLE } from './event.ts'
 
-const TASK_RUN = 'prefect.task-run.'
+/** What is sent of a task run, and what Millrace says of one: that it was deleted, and what was cleared after it. */
+const TASK_RUN = ['prefect.task-run.', 'millrace.task-run.']
 
 /**
  * What an event is ordered by: the flow run for a task run's event, so that a run and its tasks stay in one order and two
  * ids of one natural key can't race; else the id of its own resource.
  */
 export function orderingKey(event: { event: string; resource: Resource; related: readonly Resource[] }): string {
-  if (event.event.startsWith(TASK_RUN)) {
+  if (TASK_RUN.some((beginning) => event.event.startsWith(beginning))) {
     for (const related of event.related) {
       if (related[RESOURCE_ROLE] === 'flow-run') return related[RESOURCE_ID] ?? ''
     }

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import type { Settings } from '#src/config.ts'
-import { ENDED_RUNS } from '#src/store/retention/due-runs.ts'
 import { deleteDue, type Ledger, type LedgerDue, lookAtDue } from '#src/store/retention/ledger.ts'
 import { inTransaction } from '#src/store/transaction.ts'
+import { EXPIRING } from './expire-runs.ts'
 
 /** A table, and how long its rows are kept. */
 export interface LedgerRule extends Ledger {
@@ -76,31 +76,32 @@ export async function planLedgers(pool: Pool, rules: readonly LedgerRule[], nowM
   return plans
 }
 
-/** The same of flow runs, without what belongs to them; null when none is due, or they are kept for ever. */
-export async function planRuns(pool: Pool, keptMs: number | null, nowMs: number): Promise<LedgerPlan | null> {
-  if (keptMs === null) return null
-  const due = await lookAtDue(pool, ENDED_RUNS, nowMs - keptMs, COUNTED)
-  return due.rows === 0 ? null : { what: 'flow runs', table: ENDED_RUNS.table, keptMs, ...due }
+/** The same of runs, without what belongs to them; none when they are kept for ever. */
+export async function planRuns(pool: Pool, keptMs: number | null, nowMs: number): Promise<LedgerPlan[]> {
+  const plans: LedgerPlan[] = []
+  if (keptMs === null) return plans
+  for (const { what, runs } of EXPIRING) {
+    const due = await lookAtDue(pool, runs, nowMs - keptMs, COUNTED)
+    if (due.rows > 0) plans.push({ what, table: runs.table, keptMs, ...due })
+  }
+  return plans
 }
 
-/** Deletes what is past its time, in batches with pauses. Returns how many rows. */
+/** Deletes what is past its time, in batches with pauses, each of them told of. */
 export async function pruneLedger(
   pool: Pool,
   rule: LedgerRule,
   nowMs: number,
   signal: AbortSignal,
-  onProgress: (rows: number) => void,
-): Promise<number> {
-  let sum = 0
+  onDeleted: (rows: number) => void,
+): Promise<void> {
   while (!signal.aborted) {
     const began = performance.now()
     const deleted = await inTransaction(pool, STATEMENT_MS, (client) =>
       deleteDue(client, rule, nowMs - rule.keptMs, BATCH),
     )
-    sum += deleted
+    onDeleted(deleted)
     if (deleted < BATCH) break
-    onProgress(sum)
     await sleep(PAUSE_FACTOR * (performance.now() - began), undefined, { signal }).catch(() => {})
   }
-  return sum
 }

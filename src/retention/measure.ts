@@ -21,6 +21,9 @@ export function countStep({ metrics, log }: RetentionContext, step: PruneStep): 
     log.info({ table: step.table, rows: step.rows }, `${step.what} past their retention were deleted`)
   } else if (step.step === 'waits') {
     log.warn({ date: step.date, reason: step.reason }, 'a day of the log is due and stays')
+  } else if (step.step === 'failed') {
+    metrics.retentionFailures.inc()
+    log.error({ what: step.what, reason: step.reason }, 'a part of retention failed; the others go on')
   }
 }
 

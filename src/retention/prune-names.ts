@@ -4,7 +4,7 @@ import { deleteNamed, type NamedBatch, type NameKey } from '#src/store/retention
 import { appliedByAll } from '#src/store/retention/log-days.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import type { NamePlan } from './plan.ts'
-import type { PruneNeeds } from './steps.ts'
+import type { PruneNeeds, Total } from './steps.ts'
 
 /** A batch holds its row locks and one connection for a few milliseconds. */
 const BATCH = 1_000
@@ -14,25 +14,28 @@ const STATEMENT_MS = 10_000
 /** How often it says how far it is. */
 const SAY_EVERY = 20
 
-/** Returns how many events of one name and day were deleted. */
-export async function pruneName(needs: PruneNeeds, named: NamePlan, signal: AbortSignal): Promise<number> {
+/** Deletes events of one name and day, and adds them to the total, also those before a batch that failed. */
+export async function pruneName(needs: PruneNeeds, named: NamePlan, total: Total, signal: AbortSignal): Promise<void> {
   const { pool, nowMs, onStep } = needs
   const { table, name, keptMs, date } = named
   const beforeMs = nowMs() - keptMs
   const applied = await appliedByAll(pool)
-  let after: NameKey | null = null
   let sum = 0
-  for (let batches = 1; !signal.aborted; batches++) {
-    const began = performance.now()
-    const { deleted, last } = await deleteBatch(needs, { table, name, beforeMs, after, applied, limit: BATCH })
-    sum += deleted
-    if (last === null) break
-    after = last
-    if (batches % SAY_EVERY === 0) onStep?.({ step: 'deleting', date, name, events: sum })
-    await sleep(PAUSE_FACTOR * (performance.now() - began), undefined, { signal }).catch(() => {})
+  try {
+    let after: NameKey | null = null
+    for (let batches = 1; !signal.aborted; batches++) {
+      const began = performance.now()
+      const { deleted, last } = await deleteBatch(needs, { table, name, beforeMs, after, applied, limit: BATCH })
+      sum += deleted
+      if (last === null) break
+      after = last
+      if (batches % SAY_EVERY === 0) onStep?.({ step: 'deleting', date, name, events: sum })
+      await sleep(PAUSE_FACTOR * (performance.now() - began), undefined, { signal }).catch(() => {})
+    }
+  } finally {
+    total.deletedEvents += sum
+    onStep?.({ step: 'deleted', date, name, events: sum })
   }
-  onStep?.({ step: 'deleted', date, name, events: sum })
-  return sum
 }
 
 async function deleteBatch({ pool }: PruneNeeds, batch: NamedBatch): ReturnType<typeof deleteNamed> {

@@ -4,24 +4,29 @@ import { makeDayPartitions } from '#src/store/day-partitions.ts'
 import { detachedDays } from '#src/store/retention/detach-day.ts'
 import { releaseHeld } from '#src/store/retention/held-day.ts'
 import { dropUnusedCopies } from '#src/store/retention/kept-copy.ts'
-import { strayDay } from '#src/store/retention/log-days.ts'
-import { planLog } from './plan.ts'
+import { isoDay, strayDay } from '#src/store/retention/log-days.ts'
+import { createParts, type Parts } from './parts.ts'
+import { type LogPlan, planLog } from './plan.ts'
 import { finishDay, pruneDay } from './prune-day.ts'
 import { pruneName } from './prune-names.ts'
 import type { Pruned, PruneNeeds } from './steps.ts'
 
+const NOTHING: LogPlan = { days: [], names: [], unfinished: [], reading: null }
+
 /** One run: finishes what was begun, then removes what is due, the oldest first. */
 export async function pruneLog(needs: PruneNeeds, signal: AbortSignal): Promise<Pruned> {
   const { pool, policy, nowMs, onStep } = needs
+  const parts = createParts(signal, onStep)
   const total = { days: 0, events: 0, bytes: 0, deletedEvents: 0, waiting: 0 }
-  await releaseHeld(pool, nowMs())
-  await dropUnusedCopies(pool)
-  await gatherStrays(pool, nowMs() - policy.defaultMs)
+  await parts.try('days that were held', undefined, () => releaseHeld(pool, nowMs()))
+  await parts.try('copies that nobody needs', 0, () => dropUnusedCopies(pool))
+  await parts.try('late events', undefined, () => gatherStrays(pool, nowMs() - policy.defaultMs, parts))
   let archiveWorks = true
-  for (const day of await detachedDays(pool)) {
-    if (archiveWorks && !signal.aborted) archiveWorks = await finishDay(needs, day, total, signal)
+  for (const day of await parts.try('days that left', [], () => detachedDays(pool))) {
+    if (!archiveWorks || signal.aborted) break
+    archiveWorks = await parts.try(isoDay(day.day), true, () => finishDay(needs, day, total, signal))
   }
-  const plan = await planLog(needs)
+  const plan = await parts.try('the plan', NOTHING, () => planLog(needs))
   onStep?.({
     step: 'planned',
     days: plan.days.length,
@@ -29,22 +34,26 @@ export async function pruneLog(needs: PruneNeeds, signal: AbortSignal): Promise<
     unfinished: plan.unfinished.length,
   })
   for (const day of plan.days) {
-    if (archiveWorks && !signal.aborted) archiveWorks = await pruneDay(needs, day, total, signal)
-    else if (!signal.aborted) total.waiting++ // in the log, where it is found, until the archive works
+    if (signal.aborted) break
+    if (archiveWorks) archiveWorks = await parts.try(day.date, true, () => pruneDay(needs, day, total, signal))
+    else total.waiting++ // in the log, where it is found, until the archive works
   }
-  for (const named of plan.names) if (!signal.aborted) total.deletedEvents += await pruneName(needs, named, signal)
-  return total
+  for (const named of plan.names) {
+    if (signal.aborted) break
+    await parts.try(`${named.name} of ${named.date}`, undefined, () => pruneName(needs, named, total, signal))
+  }
+  return { ...total, failed: parts.failed() }
 }
 
 /**
  * Events that lie in the default partition although their day is over came after it had left. They get their day back,
  * so that they leave as all others do.
  */
-async function gatherStrays(pool: Pool, beforeMs: number): Promise<void> {
-  for (let last: number | null = null; ; ) {
-    const day = await strayDay(pool, beforeMs)
-    if (day === null || day === last) return
-    await makeDayPartitions(pool, [day])
-    last = day
+async function gatherStrays(pool: Pool, beforeMs: number, parts: Parts): Promise<void> {
+  for (let from = -Infinity; ; ) {
+    const day = await strayDay(pool, from, beforeMs)
+    if (day === null) return
+    await parts.try(`late events of ${isoDay(day)}`, [], () => makeDayPartitions(pool, [day]))
+    from = day + 1
   }
 }

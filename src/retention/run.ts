@@ -6,11 +6,13 @@ import { archiveOf } from './archiving.ts'
 import { groupsBehindInStreams } from './behind.ts'
 import { clearRuns, isFollowedUp } from './clear-runs.ts'
 import type { RetentionContext } from './context.ts'
-import { expireRuns } from './expire-runs.ts'
+import { EXPIRING, expireRuns } from './expire-runs.ts'
 import { type LedgerPlan, ledgerRules, planLedgers, planRuns, pruneLedger } from './ledgers.ts'
 import { countStep } from './measure.ts'
+import { createParts, type Parts } from './parts.ts'
 import { type LogPlan, type PlanNeeds, planLog } from './plan.ts'
 import { pruneLog } from './prune.ts'
+import { createRowTally, type RowTally } from './row-tally.ts'
 import type { Pruned, PruneStep } from './steps.ts'
 
 /** What a plan needs, from the settings. */
@@ -34,9 +36,9 @@ export interface RetentionPlan extends LogPlan {
 /** Looks at what would leave; changes nothing. */
 export async function planRetention(context: RetentionContext): Promise<RetentionPlan> {
   const { pool, settings, nowMs } = context
-  const tables = await planLedgers(pool, ledgerRules(settings), nowMs())
   const runs = await planRuns(pool, settings.runs.retentionMs, nowMs())
-  return { ...(await planLog(planNeedsOf(context))), tables: [...(runs ? [runs] : []), ...tables] }
+  const tables = await planLedgers(pool, ledgerRules(settings), nowMs())
+  return { ...(await planLog(planNeedsOf(context))), tables: [...runs, ...tables] }
 }
 
 /** What a run did. */
@@ -46,7 +48,8 @@ export interface Retained extends Pruned {
 }
 
 /**
- * Removes what is due, and counts and logs what it did; one process at a time.
+ * Removes what is due, and counts and logs what it did; one process at a time. What fails is told, and keeps nothing else
+ * from leaving.
  * @throws RetentionBusy when another is at it
  */
 export async function runRetention(
@@ -73,37 +76,44 @@ async function runAlone(
   const { pool, settings, metrics, nowMs } = context
   const pruned = await pruneLog({ ...planNeedsOf(context), archive: archiveOf(context), onStep }, signal)
   metrics.retentionWaitingDays.set(pruned.waiting)
-  let deletedRows = 0
-  for (const rule of ledgerRules(settings)) {
-    const { what, table } = rule
-    const say = (rows: number) => onStep({ step: 'deleting-rows', what, rows })
-    const rows = await pruneLedger(pool, rule, nowMs(), signal, say)
-    if (rows > 0) onStep({ step: 'deleted-rows', what, table, rows })
-    deletedRows += rows
-  }
-  deletedRows += await removeRuns(context, signal, onStep) // last: it waits for the recorder, and nothing should wait for it
-  return { ...pruned, deletedRows }
+  const parts = createParts(signal, onStep)
+  const tally = createRowTally(onStep)
+  for (const rule of ledgerRules(settings))
+    await parts.try(rule.what, undefined, () =>
+      tally.of(rule.what, rule.table, (onDeleted) => pruneLedger(pool, rule, nowMs(), signal, onDeleted)),
+    )
+  // Runs are last: they wait for the recorder, and nothing should wait for it.
+  const { retentionMs } = settings.runs
+  if (retentionMs !== null)
+    for (const expiring of EXPIRING) {
+      const expire = (onDeleted: (rows: number) => void) =>
+        expireRuns(context, expiring, nowMs() - retentionMs, signal, onDeleted)
+      await parts.try(expiring.what, undefined, () => tally.of(expiring.what, expiring.runs.table, expire))
+    }
+  await parts.try(REMAINS, undefined, () => clearRemains(context, signal, tally, parts))
+  return { ...pruned, deletedRows: tally.sum(), failed: pruned.failed + parts.failed() }
 }
 
-/** Runs that ended long ago, and what deleted ones have left behind, whoever deleted them. */
-async function removeRuns(
+const REMAINS = 'rows of deleted runs'
+
+/** What deleted runs have left behind, whoever deleted them. */
+async function clearRemains(
   context: RetentionContext,
   signal: AbortSignal,
-  onStep: (step: PruneStep) => void,
-): Promise<number> {
-  const { settings, nowMs } = context
-  const { retentionMs } = settings.runs
-  const telling = (what: string) => (rows: number) => onStep({ step: 'deleting-rows', what, rows })
-  let sum = 0
-  const tell = (what: string, table: string, rows: number) => {
-    if (rows > 0) onStep({ step: 'deleted-rows', what, table, rows })
-    sum += rows
-  }
-  if (retentionMs !== null)
-    tell('flow runs', 'flow_run', await expireRuns(context, nowMs() - retentionMs, signal, telling('flow runs')))
+  tally: RowTally,
+  parts: Parts,
+): Promise<void> {
   const { behind } = planNeedsOf(context)
-  const remains = 'rows of deleted flow runs'
-  const cleared = await clearRuns({ ...context, behind, newId: randomUUID }, signal, telling(remains))
-  for (const [table, rows] of cleared) tell(`${remains} in ${table}`, table, rows)
-  return sum
+  await tally.ofSeveral(REMAINS, (onDeleted) =>
+    clearRuns({ ...context, behind, newId: randomUUID }, signal, {
+      onCleared: (rows) => {
+        for (const [table, those] of Map.groupBy(rows, (row) => row.table)) onDeleted(table, those.length)
+      },
+      onStuck(rows) {
+        const [{ table, id } = { table: '', id: '' }] = rows
+        const those = `${rows.length} are still there after the event that removes them, such as ${id} in ${table}`
+        parts.fail(REMAINS, `${those}: see the dead letters`)
+      },
+    }),
+  )
 }

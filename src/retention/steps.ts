@@ -32,6 +32,8 @@ export type PruneStep =
   | { readonly step: 'deleting-rows'; readonly what: string; readonly rows: number }
   | { readonly step: 'deleted-rows'; readonly what: string; readonly table: string; readonly rows: number }
   | { readonly step: 'waits'; readonly date: string; readonly reason: string }
+  /** The others go on; what failed is tried again in the next run. */
+  | { readonly step: 'failed'; readonly what: string; readonly reason: string }
 
 /** What a run did. */
 export interface Pruned {
@@ -43,7 +45,9 @@ export interface Pruned {
   readonly deletedEvents: number
   /** Days that are due and could not leave. */
   readonly waiting: number
+  /** Parts of the run that failed. */
+  readonly failed: number
 }
 
 /** A sum that is being added to. */
-export type Total = { -readonly [K in keyof Pruned]: Pruned[K] }
+export type Total = { -readonly [K in Exclude<keyof Pruned, 'failed'>]: Pruned[K] }

@@ -16,13 +16,13 @@ export const retention = defineService({
   policy: { timeoutMs: 6 * 3_600_000 }, // a day of the log that is archived first can take hours
   async run({ bus, ...rest }, { signal }) {
     const context = { ...rest, inspector: bus.inspector, place: openArchive(rest.settings) }
-    const { days, deletedEvents, deletedRows } = await runRetention(context, signal).catch(doneByAnother)
+    const { days, deletedEvents, deletedRows, failed } = await runRetention(context, signal).catch(doneByAnother)
     await measureLog(context)
-    return { days, deletedEvents, deletedRows }
+    return { days, deletedEvents, deletedRows, failed }
   },
 })
 
-const NOTHING = { days: 0, deletedEvents: 0, deletedRows: 0 }
+const NOTHING = { days: 0, deletedEvents: 0, deletedRows: 0, failed: 0 }
 
 function doneByAnother(error: unknown): typeof NOTHING {
   if (error instanceof RetentionBusy) return NOTHING

@@ -15,6 +15,8 @@ test("a task run's event is ordered by its flow run, where it has one", () => {
   const event = 'prefect.task-run.Completed'
   assert.equal(orderingKey({ event, resource, related: [flow, flowRun] }), 'prefect.flow-run.2')
   assert.equal(orderingKey({ event, resource, related: [flow] }), 'prefect.task-run.1')
+  for (const event of ['millrace.task-run.deleted', 'millrace.task-run.cleared'])
+    assert.equal(orderingKey({ event, resource, related: [flowRun] }), 'prefect.flow-run.2')
   assert.equal(orderingKey({ event: 'prefect.task-runs', resource, related: [flowRun] }), 'prefect.task-run.1')
 })
 

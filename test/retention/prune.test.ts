@@ -210,3 +210,23 @@ test('two runs at once remove each day once', async (t) => {
   const { rows } = await pool.query('select count(*)::int4 as count, max(generation) as most from pruned_day')
   assert.deepEqual(rows[0], { count: 2, most: 1 })
 })
+
+test('a day that can not be made, and a name that can not be deleted, keep nothing else from leaving', async (t) => {
+  const { put, prune, places, makeDays, pool } = await logWorld(t)
+  await makeDays(DATES)
+  await put('2026-03-01T12:00:00Z', 'order.placed') // its day is not there
+  await put('2026-03-02T12:00:00Z', 'order.placed')
+  for (const date of ['2026-03-03', '2026-03-04']) await put(`${date}T12:00:00Z`, 'order.placed')
+  await put('2026-03-05T12:00:00Z', 'heartbeat', 3)
+  await put('2026-03-12T02:00:00Z', 'noise', 3)
+  await pool.query(`create table event_20260301 (id int4);
+    create rule stays as on delete to event_20260305 where old.event = 'heartbeat' do instead select 1 / 0`)
+  const overrides = { heartbeat: DAY_MS, noise: 3_600_000 }
+  const { steps, ...done } = await prune({ overrides })
+  assert.deepEqual([done.days, done.deletedEvents, done.failed], [3, 3, 2])
+  assert.deepEqual(
+    steps.flatMap((step) => (step.step === 'failed' ? [step.what] : [])),
+    ['late events of 2026-03-01', 'heartbeat of 2026-03-05'],
+  )
+  assert.deepEqual(await places(), { event_default: 1, event_20260305: 3 })
+})

@@ -1,22 +1,20 @@
 /**
- * Flow runs leave with all that belongs to them, top-level and terminal ones only, and what the log then has makes the
- * same rows anew.
+ * Runs leave with all that belongs to them, those that are over and belong to no other only, and what the log then has
+ * makes the same rows anew.
  */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { PERSISTER, RECORDER } from '#src/bus/index.ts'
-import { createFold, indexesOf } from '#src/consumer/fold.ts'
 import { loadProjections } from '#src/consumer/load-projections.ts'
-import { ProjectedEvent } from '#src/consumer/projected-event.ts'
-import type { Projection } from '#src/consumer/projection.ts'
-import { MemoryRows } from '#src/consumer/rows.ts'
 import { parseEventArray } from '#src/events/batch.ts'
 import type { StateType } from '#src/events/state.ts'
-import { ARTIFACTS, FLOW_RUN_INPUTS, logEvents } from '#src/orchestration/index.ts'
+import { ARTIFACTS, deleteFlowRun, FLOW_RUN_INPUTS, logEvents } from '#src/orchestration/index.ts'
+import { groupsOf, verifyProjections } from '#src/rebuild/index.ts'
 import { groupsBehindInStreams } from '#src/retention/behind.ts'
 import { clearRuns } from '#src/retention/clear-runs.ts'
-import { expireRuns } from '#src/retention/expire-runs.ts'
+import { EXPIRING, expireRuns } from '#src/retention/expire-runs.ts'
+import type { Telling } from '#src/retention/remove-remains.ts'
 import { planRetention } from '#src/retention/run.ts'
 import { operatorWorld } from '#test/api/operator-world.ts'
 import { waitUntil } from '#test/wait-until.ts'
@@ -34,7 +32,7 @@ async function runsWorld(t: TestScope) {
   const { commands, ingest, keeping, settings, store } = operator
   const pool = store.hot
 
-  /** A run that went through states, with a log and a task run. Returns its id and that of its task run. */
+  /** A run that went through states, with a log and a task run. Returns its id, that of its task run, and all resources. */
   async function run(states: readonly StateType[], parentTaskRunId: string | null = null) {
     const [id, taskRunId] = [randomUUID(), randomUUID()]
     const [first = 'PENDING', ...others] = states
@@ -49,7 +47,13 @@ async function runsWorld(t: TestScope) {
     const artifact = { id: randomUUID(), ...NOTHING, flow_run_id: id }
     await commands.record(ARTIFACTS, artifact.id, { type: 'create', fields: artifact })
     await send([taskRunEvent(id, taskRunId, 'RUNNING'), taskRunEvent(id, taskRunId, 'COMPLETED')])
-    return { id, taskRunId }
+    const resources = [
+      `flow-run.${id}`,
+      `task-run.${taskRunId}`,
+      `artifact.${artifact.id}`,
+      `flow-run-input.${input.id}`,
+    ]
+    return { id, taskRunId, resources: resources.map((name) => `prefect.${name}`) }
   }
 
   async function send(events: readonly object[]): Promise<void> {
@@ -71,70 +75,94 @@ async function runsWorld(t: TestScope) {
     return found
   }
 
-  return {
-    ...operator,
-    pool,
-    run,
-    send,
-    settled,
-    counts,
-    expire: () => expireRuns(keeping, Date.now() + 1_000, signal, () => {}),
-    /** As an hour later, when everything has been followed up. */
-    clear: () =>
-      clearRuns(
-        { ...keeping, nowMs: () => Date.now() + 2 * HOUR_MS, newId: randomUUID, behind: async () => [] },
-        signal,
-        () => {},
-      ),
+  /** A task run of no flow run, with what it may have. Returns its id. */
+  async function background(type: StateType): Promise<string> {
+    const id = randomUUID()
+    await send([taskRunEvent(null, id, 'RUNNING'), taskRunEvent(null, id, type)])
+    const line = { name: 'prefect.task_runs', level: 20, timestamp: new Date().toISOString(), flow_run_id: null }
+    await commands.events(logEvents([{ ...line, message: 'line', task_run_id: id }], new Date().toISOString()))
+    const artifact = { id: randomUUID(), ...NOTHING, flow_run_id: null, task_run_id: id }
+    await commands.record(ARTIFACTS, artifact.id, { type: 'create', fields: artifact })
+    return id
   }
+
+  /** Deletes what ended by now. Returns how many flow runs, and how many task runs of no flow run. */
+  async function expire(): Promise<number[]> {
+    const counts: number[] = []
+    for (const expiring of EXPIRING) {
+      let sum = 0
+      await expireRuns(keeping, expiring, Date.now() + 1_000, signal, (runs) => {
+        sum += runs
+      })
+      counts.push(sum)
+    }
+    await settled()
+    return counts
+  }
+
+  /** Returns how many rows of each table were cleared; by default as two hours later, when everything is followed up. */
+  async function clear(laterMs = 2 * HOUR_MS, telling: Partial<Telling> = {}): Promise<Record<string, number>> {
+    const counts: Record<string, number> = {}
+    const needs = { ...keeping, nowMs: () => Date.now() + laterMs, newId: randomUUID, behind: async () => [] }
+    await clearRuns(needs, signal, {
+      onCleared(rows) {
+        for (const { table } of rows) counts[table] = (counts[table] ?? 0) + 1
+      },
+      onStuck: (rows) => assert.fail(`${rows.length} rows are still there`),
+      ...telling,
+    })
+    return counts
+  }
+
+  /** Resources whose events are counted. */
+  async function resources(): Promise<string[]> {
+    const { rows } = await pool.query('select resource_id from resource_activity order by 1')
+    return rows.map(({ resource_id }) => resource_id)
+  }
+
+  return { ...operator, pool, run, background, send, settled, counts, expire, clear, resources }
 }
 
-function taskRunEvent(flowRunId: string, taskRunId: string, type: string) {
+function taskRunEvent(flowRunId: string | null, taskRunId: string, type: string) {
+  const flowRun = `prefect.flow-run.${flowRunId}`
+  const now = new Date().toISOString()
   return {
     id: randomUUID(),
-    occurred: new Date().toISOString(),
+    occurred: now,
     event: `prefect.task-run.${type}`,
     resource: { 'prefect.resource.id': `prefect.task-run.${taskRunId}`, 'prefect.orchestration': 'client' },
-    related: [{ 'prefect.resource.id': `prefect.flow-run.${flowRunId}`, 'prefect.resource.role': 'flow-run' }],
+    related: flowRunId === null ? [] : [{ 'prefect.resource.id': flowRun, 'prefect.resource.role': 'flow-run' }],
     payload: {
       validated_state: { type, name: type },
-      task_run: { name: 'load-0', task_key: 'load', dynamic_key: '0' },
+      task_run: { name: 'load-0', task_key: 'load', dynamic_key: '0', ...(type !== 'RUNNING' && { end_time: now }) },
     },
   }
 }
 
-/** The keys of all rows that the events of the log make, by table. */
-async function folded(world: Awaited<ReturnType<typeof runsWorld>>): Promise<Map<string, string[]>> {
+/** Folds the log anew and compares whole rows, of all projections. Returns what differs. */
+async function differences({ pool, settings }: Awaited<ReturnType<typeof runsWorld>>): Promise<unknown[]> {
   const projections = await loadProjections()
-  const tables = new Map<Projection, MemoryRows>()
-  const fold = createFold(projections, (projection) => {
-    const rows = new MemoryRows(projection, indexesOf(projection, projections))
-    tables.set(projection, rows)
-    return rows
-  })
-  const { rows } = await world.pool.query(
-    `select to_char(occurred at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as occurred, id, event, follows,
-       resource_id as "resourceId", resource::text, related::text, payload::text, partition, entry_ms, entry_seq, entry_index
-     from event order by partition, entry_ms, entry_seq, entry_index`,
-  )
-  for (const { partition, entry_ms, entry_seq, entry_index, ...record } of rows) {
-    const position = { partition, ms: Number(entry_ms), seq: Number(entry_seq), index: entry_index }
-    fold.apply(new ProjectedEvent(record, record.occurred, position), (projection, error) => {
-      throw new Error(projection.name, { cause: error })
-    })
-  }
-  return new Map([...tables].map(([{ table }, { rows: kept }]) => [table, [...kept.keys()].sort()]))
+  const policy = { defaultMs: settings.events.retentionMs, overrides: {} }
+  const folder = new URL('../../projections/', import.meta.url)
+  const alone = { folder, place: null, owner: 'test', parallel: 0, onNews: () => {} }
+  const needs = { ...alone, pool, projections, policy, nowMs: Date.now }
+  const found: unknown[] = []
+  const names = projections.map(({ name }) => name)
+  for (const group of groupsOf(projections, names))
+    for (const verified of await verifyProjections(needs, group, { sample: 1, show: 5, signal }))
+      if (verified.missing + verified.extra + verified.different > 0) found.push(verified)
+  return found
 }
 
-test('runs', async (t) => {
+test('flow runs', async (t) => {
   const world = await runsWorld(t)
-  const { commands, counts, clear, expire, keeping, pool, run, send, settled } = world
+  const { commands, counts, clear, expire, keeping, pool, resources, run, send, settled } = world
 
   const ended = await run(['PENDING', 'RUNNING', 'COMPLETED'])
   const running = await run(['RUNNING'])
   const nested = await run(['RUNNING', 'FAILED'], running.taskRunId)
   const begunAgain = await run(['RUNNING', 'FAILED', 'SCHEDULED'])
-  assert.deepEqual(await counts(), {
+  const all = {
     flow_run: 4,
     flow_run_state: 9,
     log: 120,
@@ -142,7 +170,8 @@ test('runs', async (t) => {
     artifact: 4,
     task_run: 4,
     task_run_state: 10, // the task run that stands for the nested run has its states, too
-  })
+  }
+  assert.deepEqual(await counts(), all)
 
   await t.test('a plan counts those that are over, belong to no other run and ended long ago', async () => {
     assert.deepEqual((await planRetention(keeping)).tables, []) // the hour is not over
@@ -154,17 +183,16 @@ test('runs', async (t) => {
   })
 
   await t.test('the run leaves, and after it its states, its logs and its task runs; others stay', async () => {
-    assert.equal(await expire(), 1)
-    assert.deepEqual(await counts(), { ...(await counts()), flow_run: 3, log: 120 })
-    await settled()
-    const cleared = await clear()
-    assert.deepEqual(Object.fromEntries(cleared), {
+    assert.deepEqual(await expire(), [1, 0])
+    assert.deepEqual(await counts(), { ...all, flow_run: 3 })
+    assert.deepEqual(await clear(), {
       flow_run_input: 1,
       artifact: 1,
       flow_run_state: 3,
       log: 30,
       task_run_state: 2,
       task_run: 1,
+      resource_activity: 2, // those of inputs and artifacts leave with these
     })
     assert.deepEqual(await counts(), {
       flow_run: 3,
@@ -177,23 +205,19 @@ test('runs', async (t) => {
     })
     const { rows } = await pool.query('select from log where flow_run_id = $1', [ended.id])
     assert.equal(rows.length, 0)
-    assert.equal((await clear()).size, 0)
+    assert.deepEqual(await resources(), [running, nested, begunAgain].flatMap((those) => those.resources).sort())
+    assert.deepEqual(await clear(), {})
   })
 
   await t.test('a nested run leaves when the run is gone that it belonged to, whoever deleted that', async () => {
-    assert.equal(await expire(), 0)
+    assert.deepEqual(await expire(), [0, 0])
     await commands.flowRun(running.id, { type: 'delete' })
     await settled()
     await clear()
-    assert.equal(await expire(), 1)
-    await settled()
+    assert.deepEqual(await expire(), [1, 0])
     await clear()
     const { rows } = await pool.query('select id from flow_run')
-    assert.deepEqual(
-      rows.map(({ id }) => id),
-      [begunAgain.id],
-    )
-    assert.ok(nested.id !== begunAgain.id)
+    assert.deepEqual(rows, [{ id: begunAgain.id }])
   })
 
   await t.test('a run that begins again while it is due stays', async () => {
@@ -208,30 +232,91 @@ test('runs', async (t) => {
     const late = await run(['RUNNING', 'CRASHED'])
     await commands.flowRun(late.id, { type: 'delete' })
     await settled()
-    const soon = { ...keeping, nowMs: () => Date.now() + 60_000, newId: randomUUID, behind: async () => [] }
-    assert.ok((await clearRuns(soon, signal, () => {})).size > 0)
+    assert.notDeepEqual(await clear(60_000), {})
     await send([taskRunEvent(late.id, late.taskRunId, 'COMPLETED')])
-    assert.equal((await clearRuns(soon, signal, () => {})).size, 0)
-    assert.deepEqual(Object.fromEntries(await clear()), { task_run_state: 1, task_run: 1 })
+    assert.deepEqual(await clear(60_000), {})
+    assert.deepEqual(await clear(), { task_run_state: 1, task_run: 1, resource_activity: 1 })
   })
 
-  await t.test('the events of the log make the same rows anew', async () => {
+  await t.test('what a client deletes with its task runs leaves no states of these', async () => {
+    const asked = await run(['RUNNING', 'COMPLETED'])
+    await deleteFlowRun({ commands, store: world.store }, asked.id)
     await settled()
-    const anew = await folded(world)
-    for (const table of TABLES) {
-      const { rows } = await pool.query(`select id from ${table} order by id`)
-      assert.deepEqual(
-        rows.map(({ id }) => id),
-        anew.get(table),
-        table,
-      )
-    }
-    const { rows } = await pool.query(
-      `select resource_id from resource_activity where resource_id like 'prefect.flow-run.%'`,
-    )
-    assert.deepEqual(
-      rows.map(({ resource_id }) => resource_id),
-      [`prefect.flow-run.${begunAgain.id}`],
-    )
+    await clear()
+    const { rows } = await pool.query('select from task_run_state where task_run_id = $1', [asked.taskRunId])
+    assert.equal(rows.length, 0)
   })
+
+  await t.test(
+    'nothing but what belongs to runs that are there is left, and the log makes the same rows anew',
+    async () => {
+      assert.deepEqual(await resources(), [...begunAgain.resources].sort())
+      assert.deepEqual(await counts(), {
+        flow_run: 1,
+        flow_run_state: 3,
+        log: 30,
+        flow_run_input: 1,
+        artifact: 1,
+        task_run: 1,
+        task_run_state: 2,
+      })
+      await settled()
+      assert.deepEqual(await differences(world), [])
+    },
+  )
+})
+
+test('task runs of no flow run', async (t) => {
+  const world = await runsWorld(t)
+  const { background, clear, commands, counts, expire, keeping, pool, resources, run, send } = world
+  const [ended, running] = [await background('COMPLETED'), await background('RUNNING')]
+  const ofFlow = await run(['RUNNING'])
+  const later = await planRetention({ ...keeping, nowMs: () => Date.now() + 2 * HOUR_MS })
+  assert.deepEqual(
+    later.tables.map(({ what, rows }) => [what, rows]),
+    [['task runs of no flow run', 1]],
+  )
+  assert.deepEqual(await expire(), [0, 1])
+  assert.deepEqual(await clear(), { task_run_state: 2, log: 1, artifact: 1 })
+  const rest = {
+    flow_run: 1,
+    flow_run_state: 1,
+    log: 31,
+    flow_run_input: 1,
+    artifact: 2,
+    task_run: 2,
+    task_run_state: 4,
+  }
+  assert.deepEqual(await counts(), rest)
+  assert.equal((await resources()).includes(`prefect.task-run.${ended}`), false)
+  assert.equal((await resources()).length, ofFlow.resources.length + 2) // the running one and its artifact
+
+  // One that begins again under its id while it is due, and one whose events come late.
+  assert.equal(await commands.taskRuns.expire(running, new Date(Date.now() + HOUR_MS).toISOString()), false)
+  await send([taskRunEvent(null, ended, 'COMPLETED')])
+  assert.deepEqual(await clear(), {}, 'it is there again')
+  assert.deepEqual(await expire(), [0, 1])
+  assert.deepEqual(await clear(), { task_run_state: 1 })
+  assert.deepEqual(await counts(), rest)
+  const { rows } = await pool.query('select from task_run where id = $1', [ended])
+  assert.equal(rows.length, 0)
+  assert.deepEqual(await differences(world), [])
+})
+
+test('rows that stay although they were cleared are named, and keep nothing else from leaving', async (t) => {
+  const { clear, commands, pool, run, settled } = await runsWorld(t)
+  const [stuck, next] = [await run(['RUNNING', 'COMPLETED']), await run(['RUNNING', 'COMPLETED'])]
+  await pool.query(`create rule stays as on delete to log where old.flow_run_id = '${stuck.id}' do instead nothing`)
+  await commands.flowRun(stuck.id, { type: 'delete' })
+  await commands.flowRun(next.id, { type: 'delete' })
+  await settled()
+  const named = new Set<string>()
+  await clear(60_000, {
+    onStuck(rows) {
+      for (const { table, run } of rows) named.add(`${table} of ${run}`)
+    },
+  })
+  assert.deepEqual([...named], [`log of ${stuck.id}`])
+  assert.deepEqual((await pool.query('select distinct flow_run_id as id from log')).rows, [{ id: stuck.id }])
+  assert.deepEqual(await clear(60_000), {}, 'these deletions were followed up')
 })

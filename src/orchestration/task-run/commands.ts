@@ -1,6 +1,6 @@
 /** Commands to task runs. They are few: clients change their task runs by themselves, and only tell of it. */
 import type { FlowRunRow } from '#src/events/flow-run.ts'
-import type { State } from '#src/events/state.ts'
+import { isTerminal, type State } from '#src/events/state.ts'
 import type { TaskRunRow } from '#src/events/task-run.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import type { Store } from '#src/store/pool.ts'
@@ -38,6 +38,8 @@ export interface TaskRunCommands {
   /** False when there is no such task run. */
   rename(id: string, name: string): Promise<boolean>
   delete(id: string): Promise<boolean>
+  /** Deletes a task run of no flow run that ended before an instant, and has not begun again. False for any other. */
+  expire(id: string, endedBefore: string): Promise<boolean>
   /** Deletes all task runs of a flow run. */
   deleteOf(flowRunId: string): Promise<void>
   /** Gives the task run that stands for a nested flow the state of the flow's run. Done twice, it is done once. */
@@ -96,6 +98,15 @@ export function createTaskRunCommands({ executor, store, now, newId }: Needs): T
     return run !== null
   }
 
+  async function expire(id: string, endedBefore: string): Promise<boolean> {
+    const run = await find(id)
+    if (run === null || run.flow_run_id !== null || !isTerminal({ type: run.state_type })) return false
+    if (run.end_time === null || run.end_time >= endedBefore) return false
+    // Should its client begin it again at this very moment, its next event makes the row anew.
+    await executor.record([deletedEvent(run, { now: now(), newId })])
+    return true
+  }
+
   async function deleteOf(flowRunId: string): Promise<void> {
     for (;;) {
       const rest = sql.fragment`order by t.id limit ${PAGE}`
@@ -115,5 +126,5 @@ export function createTaskRunCommands({ executor, store, now, newId }: Needs): T
     if (copied.id !== parent.state_id) await executor.record([taskRunEvent(parent, inState(parent, copied))])
   }
 
-  return { create, setState, rename, delete: remove, deleteOf, mirror }
+  return { create, setState, rename, delete: remove, expire, deleteOf, mirror }
 }

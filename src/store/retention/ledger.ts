@@ -8,6 +8,8 @@ export interface Ledger {
   readonly at: string
   /** Columns in whose order an index has the rows, those of their age; without it they leave in any order. */
   readonly order?: string
+  /** The rows that it is about; all, unless said. */
+  readonly only?: string
   /** Rows that stay whatever their age. */
   readonly except?: string
 }
@@ -47,6 +49,6 @@ function orderOf({ order }: Ledger): string {
   return order === undefined ? '' : `order by ${order}`
 }
 
-function dueIn({ at, except }: Ledger): string {
-  return `${at} < to_timestamp($1::float8 / 1000)${except === undefined ? '' : ` and not (${except})`}`
+function dueIn({ at, only = 'true', except = 'false' }: Ledger): string {
+  return `${at} < to_timestamp($1::float8 / 1000) and ${only} and not (${except})`
 }

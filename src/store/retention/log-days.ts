@@ -114,12 +114,13 @@ export async function appliedByAll(db: Queryable): Promise<{ readonly ms: string
   }
 }
 
-/** The day of the oldest event that lies in the default partition before a moment; null when there is none. */
-export async function strayDay(db: Queryable, beforeMs: number): Promise<number | null> {
+/** The day of the oldest event that lies in the default partition, from a day on and before a moment; null for none. */
+export async function strayDay(db: Queryable, fromDay: number, beforeMs: number): Promise<number | null> {
   const { rows } = await db.query<{ day: number }>(
     `select floor(extract(epoch from occurred) / 86400)::int4 as day from event_default
-     where occurred < to_timestamp($1::float8 / 1000) order by occurred, id limit 1`,
-    [beforeMs],
+     where occurred >= to_timestamp($1::float8 * 86400) and occurred < to_timestamp($2::float8 / 1000)
+     order by occurred, id limit 1`,
+    [fromDay, beforeMs],
   )
   return rows[0]?.day ?? null
 }

@@ -1,43 +1,77 @@
-/** What deleted flow runs have left behind: found by the log, which has an event for each deletion. */
+/** What deleted runs have left behind, of flows and of tasks. */
 import { FLOW_RUN_DELETED } from '#src/events/flow-run.ts'
+import { TASK_RUN_DELETED } from '#src/events/task-run.ts'
 import type { Queryable } from '../checkpoint.ts'
 
-/** A table, and how rows of it that belong to flow runs are found; their key is `id`. */
+/** A table, and how rows of it that belong to runs are found: their key as `id`, and `run`. */
 interface Belonging {
   readonly table: string
   readonly find: string
 }
 
-/**
- * Rows whose events are all in the order of the run's, so that FLOW_RUN_CLEARED may remove them. Task runs come last, since
- * their states are found by them.
- */
-const CLEARED: readonly Belonging[] = [
-  ...['flow_run_state', 'log'].map(ofRun),
-  {
-    table: 'task_run_state',
-    find: `select s.id, t.flow_run_id as run from task_run t join task_run_state s on s.task_run_id = t.id
-           where t.flow_run_id = any($1)`,
-  },
-  ofRun('task_run'),
-]
+/** A kind of run, and where its rows are. */
+export interface RunKind {
+  readonly kind: 'flow-run' | 'task-run'
+  readonly table: string
+  /** The event that says that one was deleted. */
+  readonly deleted: string
+  /**
+   * Rows whose events are all in the order of the run's, so that one event may name and remove them (events/run-cleared.ts).
+   * What is found by other rows comes before those.
+   */
+  readonly cleared: readonly Belonging[]
+  /** Rows with an order and a version of their own: commands delete them. */
+  readonly commanded: readonly Belonging[]
+}
 
-/** Rows with an order and a version of their own: commands delete them. */
-const DELETED: readonly Belonging[] = ['flow_run_input', 'artifact'].map(ofRun)
+export const FLOW_RUNS: RunKind = {
+  kind: 'flow-run',
+  table: 'flow_run',
+  deleted: FLOW_RUN_DELETED,
+  cleared: [
+    ...['flow_run_state', 'log'].map(ofFlowRun),
+    byTaskRun('task_run_state', 's.id', 's.task_run_id = t.id'),
+    byTaskRun('resource_activity', 's.resource_id', "s.resource_id = 'prefect.task-run.' || t.id"),
+    ofFlowRun('task_run'),
+    activityOf('flow-run'),
+  ],
+  commanded: ['flow_run_input', 'artifact'].map(ofFlowRun),
+}
 
-function ofRun(table: string): Belonging {
+/** What belongs to a flow run as well leaves with that, but for the states: they are found by the task run alone. */
+export const TASK_RUNS: RunKind = {
+  kind: 'task-run',
+  table: 'task_run',
+  deleted: TASK_RUN_DELETED,
+  cleared: [
+    { table: 'task_run_state', find: 'select id, task_run_id as run from task_run_state where task_run_id = any($1)' },
+    ofTaskRunAlone('log'),
+    activityOf('task-run'),
+  ],
+  commanded: [ofTaskRunAlone('artifact')],
+}
+
+function ofFlowRun(table: string): Belonging {
   return { table, find: `select id, flow_run_id as run from ${table} where flow_run_id = any($1)` }
 }
 
-/** An event that says that a run was deleted; `occurred` as Postgres writes it, with all its digits. */
-export interface Deletion {
-  readonly occurred: string
-  readonly id: string
-  readonly resourceId: string
+function byTaskRun(table: string, id: string, joined: string): Belonging {
+  const find = `select ${id} as id, t.flow_run_id as run from task_run t join ${table} s on ${joined} where t.flow_run_id = any($1)`
+  return { table, find }
 }
 
-/** A place among the deletions, in the order in which they occurred. */
-export type DeletionPlace = Pick<Deletion, 'occurred' | 'id'>
+function ofTaskRunAlone(table: string): Belonging {
+  const alone = 'task_run_id = any($1) and flow_run_id is null'
+  return { table, find: `select id, task_run_id as run from ${table} where ${alone}` }
+}
+
+function activityOf(kind: RunKind['kind']): Belonging {
+  const ids = `select 'prefect.${kind}.' || run as id, run from unnest($1::uuid[]) run`
+  return {
+    table: 'resource_activity',
+    find: `select id, run from (${ids}) r join resource_activity on resource_id = id`,
+  }
+}
 
 /** A row that belongs to a run. */
 export interface Remain {
@@ -46,43 +80,24 @@ export interface Remain {
   readonly run: string
 }
 
-const FIRST: DeletionPlace = { occurred: '-infinity', id: '00000000-0000-0000-0000-000000000000' }
-
-/** The deletions behind a place and before a moment, the first ones. */
-export async function listDeletions(
-  db: Queryable,
-  after: DeletionPlace | null,
-  beforeMs: number,
-  limit: number,
-): Promise<Deletion[]> {
-  const { occurred, id } = after ?? FIRST
-  const { rows } = await db.query<Deletion>(
-    `select occurred::text, id, resource_id as "resourceId" from event
-     where event = $1 and (occurred, id) > ($2::timestamptz, $3::uuid) and occurred < to_timestamp($4::float8 / 1000)
-     order by occurred, id limit $5`,
-    [FLOW_RUN_DELETED, occurred, id, beforeMs, limit],
-  )
-  return rows
-}
-
 /** Of runs those that are not there: one may have been made again under its id. */
-export async function runsGone(db: Queryable, ids: readonly string[]): Promise<string[]> {
+export async function runsGone(db: Queryable, { table }: RunKind, ids: readonly string[]): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(
     `select wanted.id from unnest($1::uuid[]) as wanted(id)
-     where not exists (select from flow_run r where r.id = wanted.id)`,
+     where not exists (select from ${table} r where r.id = wanted.id)`,
     [ids],
   )
   return rows.map(({ id }) => id)
 }
 
 /** Rows of runs that one event clears: at least `limit` of them, if there are so many. */
-export function listCleared(db: Queryable, runs: readonly string[], limit: number): Promise<Remain[]> {
-  return list(db, CLEARED, runs, limit) // no task run leaves before its states
+export function listCleared(db: Queryable, kind: RunKind, runs: readonly string[], limit: number): Promise<Remain[]> {
+  return list(db, kind.cleared, runs, limit) // no task run leaves before what is found by it
 }
 
 /** Rows of runs that are deleted one by one: at least `limit` of them, if there are so many. */
-export function listDeleted(db: Queryable, runs: readonly string[], limit: number): Promise<Remain[]> {
-  return list(db, DELETED, runs, limit)
+export function listCommanded(db: Queryable, kind: RunKind, runs: readonly string[], limit: number): Promise<Remain[]> {
+  return list(db, kind.commanded, runs, limit)
 }
 
 async function list(
@@ -98,28 +113,4 @@ async function list(
     if (found.length >= limit) break
   }
   return found
-}
-
-/** How far somebody has come; null at the beginning. */
-export async function readPlace(db: Queryable, name: string): Promise<DeletionPlace | null> {
-  const { rows } = await db.query<DeletionPlace>('select occurred::text, id from followed_up where name = $1', [name])
-  return rows[0] ?? null
-}
-
-export async function writePlace(db: Queryable, name: string, { occurred, id }: DeletionPlace): Promise<void> {
-  await db.query(
-    `insert into followed_up (name, occurred, id) values ($1, $2, $3)
-     on conflict (name) do update set occurred = excluded.occurred, id = excluded.id`,
-    [name, occurred, id],
-  )
-}
-
-/** Whether a table of the log has deletions behind a place. */
-export async function hasDeletions(db: Queryable, table: string, after: DeletionPlace | null): Promise<boolean> {
-  const { occurred, id } = after ?? FIRST
-  const { rowCount } = await db.query(
-    `select from ${table} where event = $1 and (occurred, id) > ($2::timestamptz, $3::uuid) limit 1`,
-    [FLOW_RUN_DELETED, occurred, id],
-  )
-  return rowCount !== 0
 }

@@ -1,10 +1,10 @@
 /** Places at which a process ends as by kill -9, named by what has just happened. Edits of source text, as mutations are. */
-import type { Edit } from './mutations.ts'
+import type { Change, Edit } from './mutations.ts'
 
-export interface Failpoint {
+export interface Failpoint extends Change {
   readonly name: string
-  readonly file: string
-  readonly edits: readonly Edit[]
+  /** What has to be otherwise for the place to be come to soon. */
+  readonly alsoIn?: Change
 }
 
 const DIE = "process.kill(process.pid, 'SIGKILL')"
@@ -50,6 +50,7 @@ export const TICK_FAILPOINTS: readonly Failpoint[] = [
 ]
 
 const CLEAR_RUNS = 'src/retention/clear-runs.ts'
+const REMAINS = 'src/retention/remove-remains.ts'
 /** Deletions are followed up at once, so that a test need not wait for an hour. */
 const AT_ONCE: readonly Edit[] = [
   { find: 'graceMs: 30_000', replace: 'graceMs: 0' },
@@ -59,12 +60,12 @@ const AT_ONCE: readonly Edit[] = [
 
 /** In the order in which runs pass them. */
 export const RUN_FAILPOINTS: readonly Failpoint[] = [
-  before('while runs expire', 'src/retention/expire-runs.ts', 'onProgress(sum)'),
+  before('while runs expire', 'src/retention/expire-runs.ts', 'const last = page.at(-1)'),
   ...[
-    before('before rows of runs are cleared', CLEAR_RUNS, 'return commands.events('),
-    before('when rows of runs were cleared', CLEAR_RUNS, 'onCleared(found)'),
-    before('before it is noted that they were', CLEAR_RUNS, 'await writePlace(pool, name, last)'),
-  ].map((failpoint) => ({ ...failpoint, edits: [...AT_ONCE, ...failpoint.edits] })),
+    before('before rows of runs are cleared', REMAINS, 'await commands.events('),
+    before('when rows of runs were cleared', REMAINS, 'await sleep(PAUSE_FACTOR'),
+    before('before it is noted that they were', CLEAR_RUNS, 'await writePlace(pool, place, last)'),
+  ].map((failpoint) => ({ ...failpoint, alsoIn: { file: CLEAR_RUNS, edits: AT_ONCE } })),
 ]
 
 /** Nothing ends, but deletions are followed up at once. */

@@ -6,14 +6,18 @@ export interface Edit {
   readonly replace: string
 }
 
-export interface Mutation {
+/** Edits of one file. */
+export interface Change {
+  readonly file: string
+  readonly edits: readonly Edit[]
+}
+
+export interface Mutation extends Change {
   readonly name: string
   /** What is switched off. */
   readonly what: string
-  readonly file: string
-  readonly edits: readonly Edit[]
   /** What would heal it, in another file: switched off as well. */
-  readonly alsoIn?: { readonly file: string; readonly edits: readonly Edit[] }
+  readonly alsoIn?: Change
   /** The test that has to fail, and what its failure has to say. */
   readonly caughtBy: string
   readonly saying: RegExp
@@ -237,8 +241,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/retention/prune.ts',
     edits: [
       {
-        find: 'if (archiveWorks && !signal.aborted) archiveWorks = await finishDay(needs, day',
-        replace: 'await finishDay({ ...needs, archive: null }, day',
+        find: '() => finishDay(needs, day,',
+        replace: '() => finishDay({ ...needs, archive: null }, day,',
       },
     ],
     caughtBy: 'test/faults/retention.test.ts',
@@ -333,8 +337,8 @@ export const MUTATIONS: readonly Mutation[] = [
   },
 ]
 
-/** Every file that a mutation changes, with its edits. */
-export function changesOf({ name, file, edits, alsoIn }: Mutation) {
+/** Every file that a mutation or a failpoint changes, with its edits. */
+export function changesOf({ name, file, edits, alsoIn }: Pick<Mutation, 'name' | 'file' | 'edits' | 'alsoIn'>) {
   return [{ name, file, edits }, ...(alsoIn ? [{ name, ...alsoIn }] : [])]
 }
 

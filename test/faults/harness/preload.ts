@@ -18,7 +18,7 @@ const failpoint = process.env['MILLRACE_TEST_FAILPOINT']
 const release = process.env['MILLRACE_TEST_RELEASE']
 const changes = [
   ...(mutation ? changesOf(mutationNamed(mutation)) : []),
-  ...(failpoint ? [failpointNamed(failpoint)] : []),
+  ...(failpoint ? changesOf(failpointNamed(failpoint)) : []),
   ...(release ? [releaseNamed(release)] : []),
 ]
 if (changes.length > 0) {
