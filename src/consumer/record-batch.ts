@@ -3,6 +3,7 @@ import { type Entry, sliceEntry } from '#src/bus/index.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import type { DeadLetter } from '#src/store/dead-letter.ts'
 import { findRepeats } from '#src/store/event-repeats.ts'
+import { together } from '#src/store/together.ts'
 import { type BatchEvent, eventsOf } from './batch-events.ts'
 import { lettersOf } from './careful.ts'
 import { dispositionOf } from './disposition.ts'
@@ -47,6 +48,9 @@ export class ProjectionFailed extends Error {
   }
 }
 
+/** New rows of one table that are inserted with everything else in one round trip; more are faster by COPY. */
+const MOST_TOGETHER = 100
+
 /** Opens the tables of projections. @throws Error when one is missing */
 export async function openFolding(db: Queryable, projections: readonly Projection[]): Promise<Folding> {
   const tables = new Map<Projection, TableRows>()
@@ -69,26 +73,41 @@ export async function recordBatch(
 ): Promise<DeadLetter[]> {
   const taking = new Set(projections) // not those that are only looked into
   const taken = eventsOf(entries, (name) => fold.takersOf(name).some((projection) => taking.has(projection)))
-  const repeats = await findRepeats(
-    client,
-    taken.map(({ event }) => event),
-  )
-  const events = repeats.size === 0 ? taken : taken.filter((_, i) => !repeats.has(i))
   for (const rows of tables.values()) rows.clear()
   const want: Want = (of, columns, key) => tables.get(of)?.want(columns, key)
   const isOut = (projection: Projection) => !taking.has(projection) || how.refused?.has(projection) === true
-  for (const { event } of events) fold.ask(event, want, isOut)
-  await onEach(tables, how, (rows) => rows.load(client, how.lock))
+  for (const { event } of taken) fold.ask(event, want, isOut)
+  const lap = stopwatch()
+  const load = onEach(tables, how, lap, (rows) => rows.load(client, how.lock))
+  const met = taken.map(({ event }) => event)
+  let repeats: ReadonlySet<number> = new Set()
+  await together(client, [
+    async () => {
+      repeats = await findRepeats(client, met)
+      lap()
+    },
+    ...load,
+  ])
+  const events = repeats.size === 0 ? taken : taken.filter((_, i) => !repeats.has(i))
   for (;;) {
     const letters = foldAll(fold, taking, events, how)
     if (letters !== null) {
-      await onEach(tables, how, (rows) => rows.write(client))
+      await writeAll(client, tables, how)
       how.waiting?.add(letters)
       return letters
     }
     for (const rows of tables.values()) rows.reset()
-    await onEach(tables, how, (rows) => rows.load(client, how.lock))
+    lap()
+    await together(client, load)
   }
+}
+
+async function writeAll(client: PoolClient, tables: Folding['tables'], how: How): Promise<void> {
+  const isMany = [...tables.values()].some((rows) => rows.madeCount > MOST_TOGETHER)
+  const write = (rows: TableRows) => (isMany ? rows.writeMany(client) : rows.write(client))
+  const steps = onEach(tables, how, stopwatch(), write)
+  if (!isMany) await together(client, steps)
+  else for (const step of steps) await step()
 }
 
 /** Null when rows are missing that nobody knew to be needed: they are asked for now. */
@@ -132,14 +151,34 @@ function foldAll(
 
 const WAITS = 'waits behind an earlier dead letter of the same resource'
 
-async function onEach(tables: Folding['tables'], { onTable }: How, run: (rows: TableRows) => Promise<boolean>) {
-  for (const [projection, rows] of tables) {
-    const began = performance.now()
+/**
+ * A step for each table. Answers come one after another, so what a table takes is the time since the answer before.
+ * @param lap begun anew before the steps are
+ */
+function onEach(
+  tables: Folding['tables'],
+  { onTable }: How,
+  lap: () => number,
+  run: (rows: TableRows) => Promise<boolean>,
+): (() => Promise<void>)[] {
+  return [...tables].map(([projection, rows]) => async () => {
     try {
-      if (await run(rows)) onTable(projection, (performance.now() - began) / 1_000)
+      const did = await run(rows)
+      const seconds = lap()
+      if (did) onTable(projection, seconds)
     } catch (error) {
       throw dispositionOf(error) === 'park' ? new ProjectionFailed(projection, error) : error
     }
+  })
+}
+
+/** Gives the seconds since it was called before. */
+function stopwatch(): () => number {
+  let sinceMs = performance.now()
+  return () => {
+    const beforeMs = sinceMs
+    sinceMs = performance.now()
+    return (sinceMs - beforeMs) / 1_000
   }
 }
 

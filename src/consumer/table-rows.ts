@@ -53,18 +53,19 @@ export class TableRows implements Rows {
     if (!asked.values.has(text)) asked.values.set(text, { parts: keyParts(key), loaded: false })
   }
 
-  /** Loads what was asked for and is not there yet. True when there was something to load. */
+  /** Loads what was asked for and is not there yet; all of it is sent at once. True when there was something to load. */
   async load(db: Queryable, lock: boolean): Promise<boolean> {
-    let any = false
-    for (const { columns, values } of this.#asked.values()) {
-      const wanted = [...values.values()].filter(({ loaded }) => !loaded)
-      if (wanted.length === 0) continue
-      any = true
-      const parts = wanted.map(({ parts }) => parts)
-      for (const stored of await this.#batch.load(db, columns, parts, lock)) this.#keep(stored)
-      for (const each of wanted) each.loaded = true
-    }
-    return any
+    const found = await Promise.all(
+      [...this.#asked.values()].map(async ({ columns, values }) => {
+        const wanted = [...values.values()].filter(({ loaded }) => !loaded)
+        if (wanted.length === 0) return false
+        const parts = wanted.map(({ parts }) => parts)
+        for (const stored of await this.#batch.load(db, columns, parts, lock)) this.#keep(stored)
+        for (const each of wanted) each.loaded = true
+        return true
+      }),
+    )
+    return found.includes(true)
   }
 
   #keep(stored: StoredRow): void {
@@ -111,8 +112,37 @@ export class TableRows implements Rows {
     this.#before.clear()
   }
 
-  /** Writes what has changed: each row once, whatever became of it on the way. True when something had. @throws RowMoved, and what Postgres says */
-  async write(db: PoolClient): Promise<boolean> {
+  /** How many rows there are that weren't. */
+  get madeCount(): number {
+    let count = 0
+    for (const key of this.#before.keys()) if (!this.#stored.has(key) && this.#memory.get(key) !== null) count++
+    return count
+  }
+
+  /**
+   * Writes what has changed: each row once, whatever became of it on the way; all of it is sent at once. True when
+   * something had. @throws RowMoved, and what Postgres says
+   */
+  async write(db: Queryable): Promise<boolean> {
+    const { inserted, updated, deleted } = this.#changes()
+    await Promise.all([
+      this.#batch.delete(db, deleted), // first, so that what took a unique value away makes room
+      this.#batch.update(db, updated),
+      this.#batch.insert(db, inserted),
+    ])
+    return deleted.length + updated.length + inserted.length > 0
+  }
+
+  /** The same for many rows, of which the new ones go by COPY: one statement after another. */
+  async writeMany(client: PoolClient): Promise<boolean> {
+    const { inserted, updated, deleted } = this.#changes()
+    await this.#batch.delete(client, deleted)
+    await this.#batch.update(client, updated)
+    await this.#batch.copy(client, inserted)
+    return deleted.length + updated.length + inserted.length > 0
+  }
+
+  #changes() {
     const [inserted, updated, deleted]: [Row[], StoredRow[], StoredRow[]] = [[], [], []]
     for (const key of this.#before.keys()) {
       const row = this.#memory.get(key)
@@ -124,10 +154,7 @@ export class TableRows implements Rows {
       } else if (row === null) deleted.push(stored)
       else if (row !== stored.row) updated.push({ row, writtenBy: stored.writtenBy })
     }
-    await this.#batch.delete(db, deleted) // first, so that what took a unique value away makes room
-    await this.#batch.update(db, updated)
-    await this.#batch.insert(db, inserted)
-    return deleted.length + updated.length + inserted.length > 0
+    return { inserted, updated, deleted }
   }
 }
 

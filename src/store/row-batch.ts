@@ -27,8 +27,10 @@ export interface RowBatch {
    * @param lock holds the rows until the transaction ends
    */
   load(db: Queryable, columns: readonly string[], values: readonly Values[], lock: boolean): Promise<StoredRow[]>
-  /** By COPY. Fails with 23505 when one is there already. */
-  insert(client: PoolClient, rows: readonly Row[]): Promise<void>
+  /** Fails with 23505 when one is there already. */
+  insert(db: Queryable, rows: readonly Row[]): Promise<void>
+  /** The same by COPY: the faster way from some hundred rows on, but it takes turns of its own on the connection. */
+  copy(client: PoolClient, rows: readonly Row[]): Promise<void>
   /** @throws RowMoved */
   update(db: Queryable, rows: readonly StoredRow[]): Promise<void>
   /** @throws RowMoved */
@@ -57,6 +59,7 @@ export async function openRowBatch(
   const set = others.map((column) => `${column.name} = ${cast(column)}`).join(', ')
   const isSame = `${keyMatches} and t.xmin = u.written_by::xid`
   const update = `update ${table} t set ${set} from ${unnested(names.length + 1, [...names, 'written_by'])} where ${isSame}`
+  const insert = `insert into ${table} (${names.join(', ')}) select ${columns.map(cast).join(', ')} from ${unnested(names.length, names)}`
   const remove = `delete from ${table} t using ${unnested(keyColumns.length + 1, [...keyColumns, 'written_by'])} where ${isSame}`
 
   const texts = (rows: readonly Row[], wanted: readonly TableColumn[]) =>
@@ -86,7 +89,10 @@ export async function openRowBatch(
         return { row, writtenBy: raw[columns.length] as string }
       })
     },
-    async insert(client, rows) {
+    async insert(db, rows) {
+      if (rows.length > 0) await db.query(insert, texts(rows, columns))
+    },
+    async copy(client, rows) {
       if (rows.length > 0) await copyRows(client, table, columns, rows)
     },
     async update(db, stored) {
