@@ -9,11 +9,15 @@ export type Disposition = 'retry' | 'park'
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const BLAMES_DATA = /^(22|23|54)/
+/** The log checks nothing but what belongs into which of its partitions, and these are made and exchanged meanwhile. */
+const OF_LOG = /^event(_default|_\d{8})?$/
 
 /** The one table from a failure to what follows from it. */
 export function dispositionOf(error: unknown): Disposition {
   if (error instanceof AppError || error instanceof Passing) return 'retry'
-  const code = String((error as { code?: unknown } | null)?.code ?? '')
+  const { code: given, table } = (error ?? {}) as { code?: unknown; table?: unknown }
+  const code = String(given ?? '')
+  if (code === '23514' && typeof table === 'string' && OF_LOG.test(table)) return 'retry'
   // Other codes of Postgres pass (connections, locks, memory) or are about this release and schema, not about an event.
   if (BLAMES_DATA.test(code)) return 'park'
   // Errors of sockets carry a code such as ECONNRESET; what a handler throws by itself carries none.

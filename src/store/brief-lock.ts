@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
  * Ingest commits within milliseconds, so the first attempts nearly always succeed.
  */
 export const LOCK_MS = 40
+/** Bounds all that is done under such a lock, in one statement, the wait for it included. */
+export const EXCHANGE_MS = 80
 const LEAST_PAUSE_MS = 20
 const MOST_PAUSE_MS = 500
 /** Somebody has the lock (55P03), holds what we need and needs what we hold (40P01), or it took too long (57014). */

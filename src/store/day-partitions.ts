@@ -1,11 +1,16 @@
 import type { Pool } from 'pg'
-import { LOCK_MS, untilLocked } from './brief-lock.ts'
+import { attachDay, guardOf, isLarge, readGuards, setGuards } from './attach-day.ts'
+import { isBusy, LOCK_MS, untilLocked } from './brief-lock.ts'
 import type { Queryable } from './checkpoint.ts'
 
 const DAY_MS = 86_400_000
 /** Days made before they are needed, beside today. */
 export const DAYS_AHEAD = 2
 const LOCK_WITHIN_MS = 3_000
+/** A process that is frozen must not keep others from making days. */
+const IDLE_MS = 10_000
+/** Then it is made the way that can't fail for what others write meanwhile. */
+const PLAIN_ATTEMPTS = 3
 
 /** The table that holds the events of a day (days since the epoch, UTC). */
 export function dayTable(day: number): string {
@@ -36,28 +41,43 @@ export async function makeDayPartitions(pool: Pool, days: Iterable<number>): Pro
 
 /** Makes one, as `makeDayPartitions` does. False when it is there. */
 export function makeDay(client: Queryable, day: number): Promise<boolean> {
-  return untilLocked(() => tryDay(client, day), { withinMs: LOCK_WITHIN_MS })
+  return untilLocked((attempts) => tryDay(client, day, attempts), { withinMs: LOCK_WITHIN_MS, isPassing })
 }
 
-async function tryDay(client: Queryable, day: number): Promise<boolean> {
-  const table = dayTable(day)
-  const from = `${isoDay(day)} 00:00:00+00`
-  const to = `${isoDay(day + 1)} 00:00:00+00`
+/** Others wrote events of the day into the default partition just then, or took our guard for a dead process's. */
+const RACED = new Set(['23514', '42704'])
+
+function isPassing(error: unknown): boolean {
+  return isBusy(error) || RACED.has((error as { code?: string }).code ?? '')
+}
+
+async function tryDay(client: Queryable, day: number, attempts: number): Promise<boolean> {
+  const made = { table: dayTable(day), from: `${isoDay(day)} 00:00:00+00`, to: `${isoDay(day + 1)} 00:00:00+00` }
+  const [guards, isThere] = [await readGuards(client), await isAttached(client, made.table)]
+  const guarded = !isThere && (attempts > PLAIN_ATTEMPTS || (await isLarge(client)))
+  if (guards.length > 0 || guarded) await inOrder(client, () => setGuards(client, guards, guarded ? made : null))
+  if (isThere) return false
   try {
-    if (await isAttached(client, table)) return false
-    // Attaching an empty table takes a weaker lock on `event` than making a partition in place, which would stop ingest.
-    await client.query(`begin; set local lock_timeout = ${LOCK_MS}`)
+    return await inOrder(client, async () => {
+      if (await isAttached(client, made.table)) return false
+      await attachDay(client, made, guarded)
+      return true
+    })
+  } catch (error) {
+    if (guarded) await inOrder(client, () => setGuards(client, [guardOf(made)], null)).catch(() => {})
+    throw error
+  }
+}
+
+/** In a transaction of which there is one at a time, and which waits for locks only briefly. */
+async function inOrder<T>(client: Queryable, work: () => Promise<T>): Promise<T> {
+  try {
+    const limits = `set local lock_timeout = ${LOCK_MS}; set local idle_in_transaction_session_timeout = ${IDLE_MS}`
+    await client.query(`begin; ${limits}; set local synchronous_commit = off`) // no disk is waited for under a lock
     await lockDayPartitions(client)
-    const missing = !(await isAttached(client, table))
-    if (missing) {
-      await client.query(`
-        create table ${table} (like event including defaults including constraints);
-        with moved as (delete from event_default where occurred >= '${from}' and occurred < '${to}' returning *)
-        insert into ${table} select * from moved;
-        alter table event attach partition ${table} for values from ('${from}') to ('${to}')`)
-    }
-    await client.query('commit')
-    return missing
+    const result = await work()
+    await client.query('commit') // harmless where the work has done it
+    return result
   } catch (error) {
     await client.query('rollback').catch(() => {})
     throw error

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type pg from 'pg'
-import { dayOf, dayTable, makeDayPartitions } from '#src/store/day-partitions.ts'
+import { dispositionOf } from '#src/consumer/disposition.ts'
+import { dayOf, dayTable, makeDay, makeDayPartitions } from '#src/store/day-partitions.ts'
 import { copyEntries } from '#src/store/event-log.ts'
 import { encode, entryOf, sentAt } from './event-rows.ts'
 import { migrated } from './migrated.ts'
@@ -81,3 +82,71 @@ async function untilItWins(attempt: () => Promise<unknown>): Promise<void> {
     }
   }
 }
+
+/** Events dated far ahead, more than are read under a lock. */
+async function fillDefault(pool: pg.Pool): Promise<void> {
+  await pool.query(
+    `insert into event (occurred, id, event, resource_id, terms, received, partition, entry_ms, entry_seq, entry_index, resource, related, payload)
+     select timestamptz '2030-01-01' + n * interval '1 second', gen_random_uuid(), 'far.ahead', 'r.1', '{}', now(), 0, 1, n, 0,
+       '{}', '[]', json_build_object('text', (select string_agg(md5(n::text || i), '') from generate_series(1, 50) i))
+     from generate_series(1, 10000) n`,
+  )
+}
+
+/** The indexes of a day's table that are parts of the log's. */
+async function indexesOf(pool: pg.Pool, table: string): Promise<number> {
+  const { rows } = await pool.query(
+    `select count(*)::int4 as count from pg_inherits i join pg_index x on x.indexrelid = i.inhrelid
+     where x.indrelid = $1::regclass and x.indisvalid`,
+    [table],
+  )
+  return rows[0].count
+}
+
+async function guards(pool: pg.Pool): Promise<string[]> {
+  const { rows } = await pool.query(
+    `select conname from pg_constraint where conrelid = 'event_default'::regclass and contype = 'c'`,
+  )
+  return rows.map(({ conname }) => conname)
+}
+
+const [FIRST = 0] = DAYS
+
+test('where the default partition is large, nobody waits while it is read, nor for whoever else uses the log', async (t) => {
+  const pool = await migrated(t)
+  await put(pool, '2026-03-04T12:00:00Z', 1, 50)
+  await fillDefault(pool)
+  const [reader, maker] = [await pool.connect(), await pool.connect()]
+  const said: string[] = []
+  maker.on('notice', ({ message }) => said.push(message ?? ''))
+  await maker.query('set client_min_messages = debug1')
+  await reader.query('begin; select count(*) from event')
+  const making = makeDay(maker, FIRST)
+  for (let seq = 2; seq < 12; seq++) {
+    const { rows } = await pool.query('select count(*)::int4 as count from event')
+    assert.equal(rows[0].count, 10_048 + seq, 'nothing is twice, and nothing is hidden')
+    await put(pool, '2026-03-09T12:00:00Z', seq) // it goes into the same partition
+  }
+  await reader.query('commit')
+  assert.equal(await making, true)
+  reader.release()
+  maker.release()
+  assert.ok(
+    said.some((message) => /partition constraint for default partition .* is implied by existing/.test(message)),
+    'the default partition was read under the lock',
+  )
+  assert.deepEqual(await placesOf(pool), { event_20260304: 50, event_default: 10_010 })
+  assert.equal(await indexesOf(pool, 'event_20260304'), 6) // as many as the log has
+  assert.deepEqual(await guards(pool), [])
+})
+
+test('a guard that a killed process left makes writers wait, and no dead letters, until any day is made', async (t) => {
+  const pool = await migrated(t)
+  await pool.query(`alter table event_default add constraint holds_none_of_event_20260304
+    check (not (occurred >= '2026-03-04 00:00:00+00' and occurred < '2026-03-05 00:00:00+00')) not valid`)
+  await assert.rejects(put(pool, '2026-03-04T12:00:00Z', 1), (error: unknown) => dispositionOf(error) === 'retry')
+  await put(pool, '2026-03-05T12:00:00Z', 1)
+  await makeDayPartitions(pool, [dayOf(Date.parse('2026-03-06'))])
+  await put(pool, '2026-03-04T12:00:00Z', 2)
+  assert.deepEqual(await guards(pool), [])
+})

@@ -3,7 +3,7 @@
  * and dropped afterwards, when no query can see it any more (docs/decisions/0028).
  */
 import type { Pool, PoolClient } from 'pg'
-import { isBusy, LOCK_MS, untilLocked } from '../brief-lock.ts'
+import { EXCHANGE_MS, isBusy, LOCK_MS, untilLocked } from '../brief-lock.ts'
 import { dayTable, isAttached, lockDayPartitions } from '../day-partitions.ts'
 import { inTransaction } from '../transaction.ts'
 import { estimatedRows } from './estimate.ts'
@@ -47,8 +47,6 @@ export interface DetachOptions {
   readonly signal?: AbortSignal
 }
 
-/** Bounds all that is done under the lock, the wait for it included. */
-const EXCHANGE_MS = 80
 /** Bounds what is done before the lock on the log: only a straggler of that very day waits for it. */
 const TRANSACTION_MS = 30_000
 /** A table is gone, or there already, that was not a moment ago. */
