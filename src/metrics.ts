@@ -4,6 +4,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { createQueueGauges } from './queue-gauges.ts'
+import { createRetentionGauges } from './retention-gauges.ts'
 
 /** By which way an event came in. */
 export type Door = 'http' | 'socket' | 'cloudevents'
@@ -36,6 +37,8 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
     registry,
     /** `millrace_queue_items` and `millrace_queue_bytes`. */
     queues: createQueueGauges(registers),
+    /** `millrace_log_…`, `millrace_table_…` and `millrace_retention_waiting_days`. */
+    retention: createRetentionGauges(registers),
     events: new Counter<'door' | 'verdict'>({
       name: 'millrace_events_total',
       help: 'Events that came in, by door and by verdict: accepted, duplicate, invalid or expired.',
@@ -153,48 +156,9 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
       labelNames: ['server'],
       registers,
     }),
-    logEvents: new Gauge<'table'>({
-      name: 'millrace_log_events',
-      help: "Events in a day's table of the log, by Postgres' statistics, as retention last looked.",
-      labelNames: ['table'],
-      registers,
-    }),
-    logBytes: new Gauge<'table'>({
-      name: 'millrace_log_bytes',
-      help: "Size of a day's table of the log with its indexes, as retention last looked.",
-      labelNames: ['table'],
-      registers,
-    }),
-    logOldestSeconds: new Gauge({
-      name: 'millrace_log_oldest_seconds',
-      help: 'How long ago the oldest event of the log occurred, as retention last looked.',
-      registers,
-    }),
-    logGrowthBytes: new Gauge({
-      name: 'millrace_log_growth_bytes_per_day',
-      help: 'How much the log grows in a day at the rate of today so far.',
-      registers,
-    }),
-    logForecastBytes: new Gauge({
-      name: 'millrace_log_forecast_bytes',
-      help: 'What the log comes to when every day that is kept is like today.',
-      registers,
-    }),
-    tableRows: new Gauge<'table'>({
-      name: 'millrace_table_rows',
-      help: "Rows of each table that is no day of the log, by Postgres' statistics, as retention last looked.",
-      labelNames: ['table'],
-      registers,
-    }),
-    tableBytes: new Gauge<'table'>({
-      name: 'millrace_table_bytes',
-      help: 'Size of such a table with its indexes.',
-      labelNames: ['table'],
-      registers,
-    }),
     prunedRows: new Counter<'table'>({
       name: 'millrace_pruned_rows_total',
-      help: 'Rows of such a table that retention deleted.',
+      help: 'Rows of a table that is no day of the log that retention deleted.',
       labelNames: ['table'],
       registers,
     }),
@@ -228,11 +192,6 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
     retentionFailures: new Counter({
       name: 'millrace_retention_failures_total',
       help: 'Parts of runs of retention that failed: a day, a name of a day, a table. The log of the process names them.',
-      registers,
-    }),
-    retentionWaitingDays: new Gauge({
-      name: 'millrace_retention_waiting_days',
-      help: 'Days that are past retention and could not leave in the last round.',
       registers,
     }),
     ticksEmitted: new Counter({

@@ -27,29 +27,33 @@ export function countStep({ metrics, log }: RetentionContext, step: PruneStep): 
   }
 }
 
-/** The job runs now in this process, now in that: what one has seen is no longer said after so many rounds without it. */
-const FRESH_MS = 25 * 60_000
-const fading = new WeakMap<object, NodeJS.Timeout>()
+/** A round may take hours, and what is said meanwhile should be what there is. */
+const EVERY_MS = 5 * 60_000
 
-/** Sets the gauges of what there is: by Postgres' statistics, so it costs nothing however large the log is. */
-export async function measureLog({ pool, metrics, settings, nowMs }: RetentionContext): Promise<void> {
-  const { days, tables, oldest, growth } = await sizes(pool, settings.events.retentionMs, nowMs())
-  const gauges = [metrics.logEvents, metrics.logBytes, metrics.tableRows, metrics.tableBytes]
-  const forget = () => {
-    for (const gauge of gauges) gauge.reset()
+/** Has the gauges say what there is before, during and after a piece of work, however that ends. */
+export async function whileMeasured<T>(context: RetentionContext, work: () => Promise<T>): Promise<T> {
+  await measure(context)
+  const timer = setInterval(() => void measure(context), EVERY_MS)
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
+    await measure(context)
   }
-  forget()
-  clearTimeout(fading.get(metrics))
-  fading.set(metrics, setTimeout(forget, FRESH_MS).unref())
-  for (const { table, events, bytes } of days) {
-    metrics.logEvents.set({ table }, events)
-    metrics.logBytes.set({ table }, bytes)
+}
+
+/** By Postgres' statistics, so it costs nothing however large the log is. Where it fails, the work goes on. */
+async function measure({ pool, metrics, settings, nowMs, log }: RetentionContext): Promise<void> {
+  try {
+    const { days, tables, oldest, growth } = await sizes(pool, settings.events.retentionMs, nowMs())
+    metrics.retention.seen({
+      days,
+      tables,
+      oldestSeconds: oldest === null ? null : Math.max(0, (nowMs() - Date.parse(oldest)) / 1_000),
+      growthBytes: growth.bytesPerDay,
+      forecastBytes: growth.bytesAtRetention,
+    })
+  } catch (error) {
+    log.warn({ reason: (error as Error).message }, 'sizes of the log could not be looked at')
   }
-  for (const { table, rows, bytes } of tables) {
-    metrics.tableRows.set({ table }, rows)
-    metrics.tableBytes.set({ table }, bytes)
-  }
-  metrics.logOldestSeconds.set(oldest === null ? 0 : Math.max(0, (nowMs() - Date.parse(oldest)) / 1_000))
-  metrics.logGrowthBytes.set(growth.bytesPerDay)
-  metrics.logForecastBytes.set(growth.bytesAtRetention)
 }

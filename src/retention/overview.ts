@@ -1,7 +1,7 @@
 /** How large everything is, how fast the log grows, and what it will come to. */
 import type { Pool } from 'pg'
 import { dayOf } from '#src/store/day-partitions.ts'
-import { isoDay, type LogDay, listDays, occurredIn } from '#src/store/retention/log-days.ts'
+import { isoDay, type LogDay, listDays, type Occurred, occurredIn } from '#src/store/retention/log-days.ts'
 import { listPruned, type PrunedDay } from '#src/store/retention/pruned-day.ts'
 import { type TableSize, tableSizes } from '#src/store/retention/table-sizes.ts'
 
@@ -42,11 +42,10 @@ const PRUNED = 20
 /** By Postgres' statistics, so it costs nothing however large the log is. */
 export async function sizes(pool: Pool, retentionMs: number, nowMs: number): Promise<Sizes> {
   const days = await listDays(pool)
-  const [first] = days
   return {
     days,
     tables: await tableSizes(pool),
-    oldest: first === undefined ? null : (await occurredIn(pool, first.table)).oldest,
+    oldest: await oldestOf(pool, days),
     growth: growthOf(days, retentionMs, nowMs),
   }
 }
@@ -62,7 +61,24 @@ export async function logOverview(pool: Pool, retentionMs: number, nowMs: number
   }
 }
 
-function growthOf(days: readonly LogDay[], retentionMs: number, nowMs: number): Growth {
+/** The oldest event is in the first day that has any, or in the default partition, which may have some from before that. */
+async function oldestOf(pool: Pool, days: readonly LogDay[]): Promise<string | null> {
+  const { oldest: stray } = await occurredIn(pool, 'event_default')
+  for (const { table } of days) {
+    const { oldest } = await occurredIn(pool, table).catch(unlessGone)
+    if (oldest !== null) return stray !== null && stray < oldest ? stray : oldest
+  }
+  return stray
+}
+
+/** The day has left since the days were listed. */
+function unlessGone(error: { readonly code?: string }): Occurred {
+  if (error.code === '42P01') return { oldest: null, newest: null }
+  throw error
+}
+
+/** @param days those of the log, with what their tables have */
+export function growthOf(days: readonly LogDay[], retentionMs: number, nowMs: number): Growth {
   const sinceMidnight = nowMs % DAY_MS
   const measured = dayOf(nowMs) - (sinceMidnight < LEAST_MS ? 1 : 0)
   const share = sinceMidnight < LEAST_MS ? 1 : sinceMidnight / DAY_MS

@@ -8,7 +8,7 @@ import { clearRuns, isFollowedUp } from './clear-runs.ts'
 import type { RetentionContext } from './context.ts'
 import { EXPIRING, expireRuns } from './expire-runs.ts'
 import { type LedgerPlan, ledgerRules, planLedgers, planRuns, pruneLedger } from './ledgers.ts'
-import { countStep } from './measure.ts'
+import { countStep, whileMeasured } from './measure.ts'
 import { createParts, type Parts } from './parts.ts'
 import { type LogPlan, type PlanNeeds, planLog } from './plan.ts'
 import { pruneLog } from './prune.ts'
@@ -62,7 +62,7 @@ export async function runRetention(
     tell?.(step)
   }
   const done = await exclusively(context.pool, 'retention', (lost) =>
-    runAlone(context, AbortSignal.any([signal, lost]), onStep),
+    whileMeasured(context, () => runAlone(context, AbortSignal.any([signal, lost]), onStep)),
   )
   if (done === null) throw new RetentionBusy()
   return done
@@ -75,7 +75,7 @@ async function runAlone(
 ): Promise<Retained> {
   const { pool, settings, metrics, nowMs } = context
   const pruned = await pruneLog({ ...planNeedsOf(context), archive: archiveOf(context), onStep }, signal)
-  metrics.retentionWaitingDays.set(pruned.waiting)
+  metrics.retention.waiting(pruned.waiting)
   const parts = createParts(signal, onStep)
   const tally = createRowTally(onStep)
   for (const rule of ledgerRules(settings))

@@ -1,7 +1,6 @@
 /** Removes what has passed its retention, so that the database stays as large as it is meant to be. */
 import { openArchive } from '#src/archive/index.ts'
 import { RetentionBusy } from '#src/errors.ts'
-import { measureLog } from '#src/retention/measure.ts'
 import { runRetention } from '#src/retention/run.ts'
 import { defineService } from './service.ts'
 
@@ -17,7 +16,6 @@ export const retention = defineService({
   async run({ bus, ...rest }, { signal }) {
     const context = { ...rest, inspector: bus.inspector, place: openArchive(rest.settings) }
     const { days, deletedEvents, deletedRows, failed } = await runRetention(context, signal).catch(doneByAnother)
-    await measureLog(context)
     return { days, deletedEvents, deletedRows, failed }
   },
 })
