@@ -319,6 +319,12 @@ create table pruned_day (
   PRIMARY KEY (day, generation)
 );
 
+create table pruned_name (
+  event text collate "C" not null,
+  up_to timestamp with time zone not null,
+  PRIMARY KEY (event)
+);
+
 create table rebuild (
   id bigint not null generated always as identity,
   names text[] not null,

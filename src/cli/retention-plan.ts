@@ -25,13 +25,25 @@ export interface RetentionPlan {
     keptEvents: number
     waitsFor: string | null
   }[]
-  readonly names: readonly { date: string; name: string; keptMs: number; events: number }[]
-  readonly tables: readonly {
-    what: string
+  readonly names: readonly {
+    date: string
+    name: string
     keptMs: number
-    rows: number
+    events: number
+    bytes: number
     oldest: string | null
     newest: string | null
+    waitsFor: string | null
+  }[]
+  readonly tables: readonly {
+    what: string
+    table: string
+    keptMs: number | null
+    rows: number
+    bytes: number
+    oldest: string | null
+    newest: string | null
+    waitsFor: string | null
   }[]
   readonly reading: string | null
   readonly unfinished: readonly { table: string; events: number; bytes: number }[]
@@ -70,9 +82,7 @@ export function shownPlan(plan: RetentionPlan): string {
         days.map((day) => [
           day.date,
           shownCount(day.events),
-          shownBytes(day.bytes),
-          day.oldest?.slice(0, 19) ?? '-',
-          day.newest?.slice(0, 19) ?? '-',
+          ...[shownBytes(day.bytes), second(day.oldest), second(day.newest)],
           day.kept.length === 0 ? '-' : `${orMore(day.keptEvents)}: ${shortened(day.kept.join(' '), 40)}`,
           day.waitsFor ?? '-',
         ]),
@@ -81,20 +91,26 @@ export function shownPlan(plan: RetentionPlan): string {
   if (names.length > 0)
     sections.push(
       table(
-        ['day', 'name', 'kept for', 'events'],
-        names.map(({ date, name, keptMs, events }) => [date, name, formatDuration(keptMs), orMore(events)]),
+        ['day', 'name', 'kept for', 'events', 'size', 'oldest', 'newest', 'waits for'],
+        names.map(({ date, name, keptMs, events, ...rest }) => [
+          date,
+          name,
+          formatDuration(keptMs),
+          orMore(events),
+          ...sizeAndAge(rest),
+        ]),
       ),
     )
   if (tables.length > 0)
     sections.push(
       table(
-        ['what', 'kept for', 'rows', 'oldest', 'newest'],
-        tables.map(({ what, keptMs, rows, oldest, newest }) => [
+        ['what', 'table', 'kept for', 'rows', 'size', 'oldest', 'newest', 'waits for'],
+        tables.map(({ what, table: name, keptMs, rows, ...rest }) => [
           what,
-          formatDuration(keptMs),
+          name,
+          keptMs === null ? '-' : formatDuration(keptMs),
           orMore(rows),
-          oldest?.slice(0, 19) ?? '-',
-          newest?.slice(0, 19) ?? '-',
+          ...sizeAndAge(rest),
         ]),
       ),
     )
@@ -106,6 +122,21 @@ export function shownPlan(plan: RetentionPlan): string {
   const bytes = due.reduce((sum, day) => sum + day.bytes, 0)
   if (days.length > 0) sections.push(`${counted(due.length, 'day')} can leave: ${shownBytes(bytes)}, less what stays.`)
   return sections.join('\n\n')
+}
+
+interface SizeAndAge {
+  readonly bytes: number
+  readonly oldest: string | null
+  readonly newest: string | null
+  readonly waitsFor: string | null
+}
+
+function sizeAndAge({ bytes, oldest, newest, waitsFor }: SizeAndAge): string[] {
+  return [shownBytes(bytes), second(oldest), second(newest), waitsFor ?? '-']
+}
+
+function second(instant: string | null): string {
+  return instant?.slice(0, 19) ?? '-'
 }
 
 /** Counts stop at a bound. */

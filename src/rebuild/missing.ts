@@ -6,6 +6,7 @@ import { instantOfMs } from '#src/events/instant.ts'
 import type { EventPolicy } from '#src/retention/policy.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import { prunedDays } from '#src/store/retention/pruned-day.ts'
+import { prunedNames } from '#src/store/retention/pruned-name.ts'
 
 export interface Missing {
   /** All events that occurred at this moment or later are there; null when all events are. */
@@ -32,6 +33,8 @@ export async function findMissing(needs: MissingNeeds, projections: readonly Pro
   const isArchived = ({ date, generation }: { readonly date: string; readonly generation: number }) =>
     manifests.some((manifest) => manifest.day === date && manifest.generation === generation)
   const ends = gone.filter((day) => !isArchived(day)).map(({ date }) => Date.parse(date) + DAY_MS)
+  for (const { name, upToMs } of await prunedNames(db)) if (isTaken(projections, name)) ends.push(upToMs)
+  // Who only compares holds nothing back: names may be deleted while it reads.
   for (const [pattern, keptMs] of Object.entries(policy.overrides))
     if (keptMs < policy.defaultMs && mayTake(projections, pattern)) ends.push(nowMs() - keptMs)
   const known = manifests.filter(({ day, generation }) =>
@@ -42,5 +45,9 @@ export async function findMissing(needs: MissingNeeds, projections: readonly Pro
 
 /** Of a beginning of names nobody can say which there were: then it counts as taken. */
 function mayTake(projections: readonly Projection[], pattern: string): boolean {
-  return pattern.endsWith('*') || projections.some((projection) => projection.stepFor(pattern) !== null)
+  return pattern.endsWith('*') || isTaken(projections, pattern)
+}
+
+function isTaken(projections: readonly Projection[], name: string): boolean {
+  return projections.some((projection) => projection.stepFor(name) !== null)
 }

@@ -26,19 +26,50 @@ const PASSES = [
 const CLOCKS_MS = 60_000
 const PAGE = 200
 
-export interface ClearNeeds extends RemoveNeeds {
+/** What it takes to find what is to be followed up. */
+export interface FollowNeeds {
+  readonly pool: Pool
+  readonly nowMs: () => number
   behind(): Promise<readonly BehindInStream[]>
 }
 
-/** Clears what it finds and tells of it; of flow runs first, since their task runs leave with them. */
+export type ClearNeeds = FollowNeeds & RemoveNeeds
+
+/** Clears what it finds and tells of it. */
 export async function clearRuns(needs: ClearNeeds, signal: AbortSignal, telling: Telling): Promise<void> {
-  const behind = await needs.behind()
+  for await (const { kind, place, runs, last } of openDeletions(needs)) {
+    await removeRemains(needs, kind, runs, signal, telling)
+    if (signal.aborted) return
+    await writePlace(needs.pool, place, last)
+  }
+}
+
+/** Deletions that come after each other. */
+interface DeletionPage {
+  readonly kind: RunKind
+  /** Under which name it is noted that they were followed up. */
+  readonly place: string
+  /** Runs that were deleted and not made again since. */
+  readonly runs: readonly ClearedRun[]
+  readonly first: Deletion
+  readonly last: Deletion
+}
+
+/** The deletions that are to be followed up now, in each pass; of flow runs first, since their task runs leave with them. */
+export async function* openDeletions({ pool, nowMs, behind }: FollowNeeds): AsyncGenerator<DeletionPage> {
   // What is still in the streams may be a deletion: it isn't passed over.
-  const readMs = Math.min(...behind.map(({ nextMs }) => nextMs)) - CLOCKS_MS
+  const readMs = Math.min(...(await behind()).map(({ nextMs }) => nextMs)) - CLOCKS_MS
   for (const kind of [FLOW_RUNS, TASK_RUNS])
     for (const { again, graceMs } of PASSES) {
-      const untilMs = Math.min(needs.nowMs() - graceMs, readMs)
-      await follow(needs, { kind, place: placeOf(kind, again), untilMs }, signal, telling)
+      const place = placeOf(kind, again)
+      const untilMs = Math.min(nowMs() - graceMs, readMs)
+      for (let after: DeletionPlace | null = await readPlace(pool, place); ; ) {
+        const deletions: Deletion[] = await listDeletions(pool, kind.deleted, after, untilMs, PAGE)
+        const [first, last] = [deletions[0], deletions.at(-1)]
+        if (first === undefined || last === undefined) break
+        yield { kind, place, runs: await clearable(pool, kind, deletions), first, last }
+        after = last
+      }
     }
 }
 
@@ -54,31 +85,6 @@ function placeOf({ kind }: RunKind, again: boolean): string {
   return `deleted-${kind === 'flow-run' ? 'runs' : 'task-runs'}${again ? '-again' : ''}`
 }
 
-interface Pass {
-  readonly kind: RunKind
-  readonly place: string
-  readonly untilMs: number
-}
-
-async function follow(
-  needs: ClearNeeds,
-  { kind, place, untilMs }: Pass,
-  signal: AbortSignal,
-  telling: Telling,
-): Promise<void> {
-  const { pool } = needs
-  for (let after: DeletionPlace | null = await readPlace(pool, place); ; ) {
-    const deletions = await listDeletions(pool, kind.deleted, after, untilMs, PAGE)
-    const last = deletions.at(-1)
-    if (last === undefined) return
-    await removeRemains(needs, kind, await clearable(pool, kind, deletions), signal, telling)
-    if (signal.aborted) return
-    await writePlace(pool, place, last)
-    after = last
-  }
-}
-
-/** Runs that were deleted and not made again since. */
 async function clearable(pool: Pool, kind: RunKind, deletions: readonly Deletion[]): Promise<ClearedRun[]> {
   const flowRuns = new Map(deletions.map(({ run, flowRunId }) => [run, flowRunId]))
   const ids = await runsGone(

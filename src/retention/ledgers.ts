@@ -2,9 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import type { Settings } from '#src/config.ts'
-import { deleteDue, type Ledger, type LedgerDue, lookAtDue } from '#src/store/retention/ledger.ts'
+import { deleteDue, type Ledger } from '#src/store/retention/ledger.ts'
 import { inTransaction } from '#src/store/transaction.ts'
-import { EXPIRING } from './expire-runs.ts'
 
 /** A table, and how long its rows are kept. */
 export interface LedgerRule extends Ledger {
@@ -17,18 +16,10 @@ export interface LedgerRule extends Ledger {
   readonly setting: string
 }
 
-/** What would leave of a table now. */
-export interface LedgerPlan extends LedgerDue {
-  readonly what: string
-  readonly table: string
-  readonly keptMs: number
-}
-
 /** Bodies of dead letters may have a megabyte and more. */
 const BATCH = 200
 const PAUSE_FACTOR = 3
 const STATEMENT_MS = 10_000
-const COUNTED = 100_000
 
 /** In the order in which they are pruned. */
 export function ledgerRules({ deadLetters, losses, ticks }: Settings): LedgerRule[] {
@@ -64,27 +55,6 @@ export function ledgerRules({ deadLetters, losses, ticks }: Settings): LedgerRul
       setting: 'MILLRACE_TICKS_RETENTION',
     },
   ]
-}
-
-/** Looks at what would leave; tables of which nothing would are left out. */
-export async function planLedgers(pool: Pool, rules: readonly LedgerRule[], nowMs: number): Promise<LedgerPlan[]> {
-  const plans: LedgerPlan[] = []
-  for (const rule of rules) {
-    const due = await lookAtDue(pool, rule, nowMs - rule.keptMs, COUNTED)
-    if (due.rows > 0) plans.push({ what: rule.what, table: rule.table, keptMs: rule.keptMs, ...due })
-  }
-  return plans
-}
-
-/** The same of runs, without what belongs to them; none when they are kept for ever. */
-export async function planRuns(pool: Pool, keptMs: number | null, nowMs: number): Promise<LedgerPlan[]> {
-  const plans: LedgerPlan[] = []
-  if (keptMs === null) return plans
-  for (const { what, runs } of EXPIRING) {
-    const due = await lookAtDue(pool, runs, nowMs - keptMs, COUNTED)
-    if (due.rows > 0) plans.push({ what, table: runs.table, keptMs, ...due })
-  }
-  return plans
 }
 
 /** Deletes what is past its time, in batches with pauses, each of them told of. */

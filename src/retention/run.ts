@@ -7,10 +7,11 @@ import { groupsBehindInStreams } from './behind.ts'
 import { clearRuns, isFollowedUp } from './clear-runs.ts'
 import type { RetentionContext } from './context.ts'
 import { EXPIRING, expireRuns } from './expire-runs.ts'
-import { type LedgerPlan, ledgerRules, planLedgers, planRuns, pruneLedger } from './ledgers.ts'
+import { ledgerRules, pruneLedger } from './ledgers.ts'
 import { countStep, whileMeasured } from './measure.ts'
 import { createParts, type Parts } from './parts.ts'
 import { type LogPlan, type PlanNeeds, planLog } from './plan.ts'
+import { planTables, type TablePlan } from './plan-tables.ts'
 import { pruneLog } from './prune.ts'
 import { createRowTally, type RowTally } from './row-tally.ts'
 import type { Pruned, PruneStep } from './steps.ts'
@@ -30,15 +31,15 @@ export function planNeedsOf({ settings, inspector, pool, nowMs }: RetentionConte
 /** All that would leave now. */
 export interface RetentionPlan extends LogPlan {
   /** Of tables beside the log. */
-  readonly tables: LedgerPlan[]
+  readonly tables: TablePlan[]
 }
 
 /** Looks at what would leave; changes nothing. */
 export async function planRetention(context: RetentionContext): Promise<RetentionPlan> {
-  const { pool, settings, nowMs } = context
-  const runs = await planRuns(pool, settings.runs.retentionMs, nowMs())
-  const tables = await planLedgers(pool, ledgerRules(settings), nowMs())
-  return { ...(await planLog(planNeedsOf(context))), tables: [...runs, ...tables] }
+  const needs = planNeedsOf(context)
+  const { settings } = context
+  const tables = { ...needs, rules: ledgerRules(settings), runsKeptMs: settings.runs.retentionMs }
+  return { ...(await planLog(needs)), tables: await planTables(tables) }
 }
 
 /** What a run did. */

@@ -94,3 +94,25 @@ test('a rebuild from a date makes only younger rows anew', async (t) => {
   assert.equal(done.carried, 2)
   assert.deepEqual(await rows(), { new: '.3', old: 'x', 'old.still': 'x' })
 })
+
+test('what left by a shorter override is missed although the override is gone', async (t) => {
+  const { pool, put, record, needs, request, rows } = await rebuildWorld(t)
+  await makeDayPartitions(
+    pool,
+    [OLD, NEW].map((at) => dayOf(Date.parse(at))),
+  )
+  await put([...EVENTS, { partition: 0, resource: 'other', number: 6, event: 'elsewhere', occurred: OLD }])
+  await record()
+  const before = await rows()
+  const overrides = { 'deed.done': 3_600_000, elsewhere: 60_000 }
+  const short = { pool, policy: { defaultMs: 90 * 86_400_000, overrides }, nowMs: () => NOW, archive: null }
+  const pruned = await pruneLog({ ...short, behind: async () => [], isFollowedUp: async () => true }, NEVER)
+  assert.equal(pruned.deletedEvents, 3)
+  const done = await runRebuild(needs({ policy, nowMs: () => NOW }), await request(['deed']), NEVER)
+  assert.equal(done.carried, 2)
+  assert.deepEqual(await rows(), before)
+  // What left by a name that it does not take is none of its business.
+  const names = await pool.query(`update pruned_name set up_to = now() where event = 'elsewhere'`)
+  assert.equal(names.rowCount, 1)
+  assert.equal((await runRebuild(needs({ policy, nowMs: () => NOW }), await request(['deed']), NEVER)).carried, 2)
+})

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { planLog } from '#src/retention/plan.ts'
+import { planTables } from '#src/retention/plan-tables.ts'
 import { dayOf } from '#src/store/day-partitions.ts'
 import { endRebuild, requestRebuild } from '#src/store/rebuild/job.ts'
 import { detachDay } from '#src/store/retention/detach-day.ts'
@@ -99,13 +101,19 @@ test('events of a name that is kept for less long leave before their day, those 
 })
 
 test('what comes after its day has left goes with the next run', async (t) => {
-  const { put, prune, places, tables, makeDays } = await logWorld(t)
+  const { put, prune, needs, places, tables, makeDays } = await logWorld(t)
   await makeDays(['2026-03-03'])
   await put('2026-03-03T12:00:00Z', 'order.placed', 2)
   await prune()
+  const planned = () => planTables({ ...needs({}), rules: [], runsKeptMs: null })
+  assert.deepEqual(await planned(), [])
   await put('2026-03-03T13:00:00Z', 'order.placed', 2)
   await put('2026-03-03T13:00:00Z', 'billing.paid', 1)
   assert.deepEqual(await places(), { event_default: 3 })
+  assert.deepEqual(
+    (await planned()).map(({ what, rows }) => [what, rows]),
+    [['late events', 3]],
+  )
   await prune({ overrides: { 'billing.*': 700 * DAY_MS } })
   assert.deepEqual(await places(), { event_20260303: 1 })
   assert.deepEqual(await tables(), ['event_20260303'])
@@ -229,4 +237,28 @@ test('a day that can not be made, and a name that can not be deleted, keep nothi
     ['late events of 2026-03-01', 'heartbeat of 2026-03-05'],
   )
   assert.deepEqual(await places(), { event_default: 1, event_20260305: 3 })
+})
+
+test('a plan says of names how much of what age would leave, and who needs it', async (t) => {
+  const { put, prune, needs, makeDays, pool } = await logWorld(t)
+  await makeDays(DATES)
+  const overrides = { heartbeat: DAY_MS }
+  await put('2026-03-05T11:00:00Z', 'heartbeat', 2)
+  await put('2026-03-05T12:00:00Z', 'heartbeat', 2)
+  await put('2026-03-05T12:00:00Z', 'order.placed', 4)
+  await pool.query('analyze event')
+  const names = async () => (await planLog(needs({ overrides }))).names
+  const [{ bytes = 0, ...plan } = {}, ...none] = await names()
+  assert.deepEqual(none, [])
+  assert.deepEqual(plan, {
+    ...{ day: MARCH_3 + 2, date: '2026-03-05', table: 'event_20260305', name: 'heartbeat', keptMs: DAY_MS, events: 4 },
+    ...{ oldest: '2026-03-05T11:00:00.000000Z', newest: '2026-03-05T12:00:00.000000Z', waitsFor: null },
+  })
+  const { rows } = await pool.query(`select pg_total_relation_size('event_20260305')::int4 as bytes`)
+  assert.equal(bytes, rows[0].bytes / 2)
+  await pool.query('update checkpoint set entry_seq = entry_seq - 1')
+  assert.match((await names())[0]?.waitsFor ?? '', /^some wait: the group 'persister' has not applied all of it/)
+  await holdDay(pool, MARCH_3 + 2, NOW + 1_000, 'restored')
+  assert.match((await names())[0]?.waitsFor ?? '', /^it is held until /)
+  assert.equal((await prune({ overrides })).deletedEvents, 0)
 })

@@ -114,13 +114,20 @@ async function runsWorld(t: TestScope) {
     return counts
   }
 
+  /** What a plan says is left of deleted runs. */
+  async function remains(laterMs: number): Promise<Record<string, number>> {
+    const { tables } = await planRetention({ ...keeping, nowMs: () => Date.now() + laterMs })
+    const left = tables.filter(({ what }) => what === 'rows of deleted runs')
+    return Object.fromEntries(left.map(({ table, rows }) => [table, rows]))
+  }
+
   /** Resources whose events are counted. */
   async function resources(): Promise<string[]> {
     const { rows } = await pool.query('select resource_id from resource_activity order by 1')
     return rows.map(({ resource_id }) => resource_id)
   }
 
-  return { ...operator, pool, run, background, send, settled, counts, expire, clear, resources }
+  return { ...operator, pool, run, background, send, settled, counts, expire, clear, remains, resources }
 }
 
 function taskRunEvent(flowRunId: string | null, taskRunId: string, type: string) {
@@ -156,7 +163,7 @@ async function differences({ pool, settings }: Awaited<ReturnType<typeof runsWor
 
 test('flow runs', async (t) => {
   const world = await runsWorld(t)
-  const { commands, counts, clear, expire, keeping, pool, resources, run, send, settled } = world
+  const { commands, counts, clear, expire, keeping, pool, remains, resources, run, send, settled } = world
 
   const ended = await run(['PENDING', 'RUNNING', 'COMPLETED'])
   const running = await run(['RUNNING'])
@@ -185,7 +192,7 @@ test('flow runs', async (t) => {
   await t.test('the run leaves, and after it its states, its logs and its task runs; others stay', async () => {
     assert.deepEqual(await expire(), [1, 0])
     assert.deepEqual(await counts(), { ...all, flow_run: 3 })
-    assert.deepEqual(await clear(), {
+    const left = {
       flow_run_input: 1,
       artifact: 1,
       flow_run_state: 3,
@@ -193,7 +200,11 @@ test('flow runs', async (t) => {
       task_run_state: 2,
       task_run: 1,
       resource_activity: 2, // those of inputs and artifacts leave with these
-    })
+    }
+    assert.deepEqual(await remains(0), {}, 'half a minute is not over')
+    assert.deepEqual(await remains(2 * HOUR_MS), left)
+    assert.deepEqual(await clear(), left)
+    assert.deepEqual(await remains(2 * HOUR_MS), {})
     assert.deepEqual(await counts(), {
       flow_run: 3,
       flow_run_state: 6,

@@ -46,18 +46,27 @@ export async function deleteNamed(
     : { deleted: row.deleted, last: { occurred: row.occurred, id: row.id } }
 }
 
-/** How many events of a name occurred before a moment, counted up to a bound, and the oldest of them. */
-export async function countNamed(
+/** Events of a name that are due in a day; instants are canonical. */
+export interface NamedDue {
+  readonly events: number
+  readonly oldest: string | null
+  readonly newest: string | null
+}
+
+/** How many events of a name occurred before a moment, counted from the oldest up to a bound. */
+export async function lookAtNamed(
   db: Queryable,
   table: string,
   name: string,
   beforeMs: number,
   most: number,
-): Promise<number> {
-  const { rows } = await db.query<{ count: number }>(
-    `select count(*)::int4 as count from (
-       select from ${table} where event = $1 and occurred < to_timestamp($2::float8 / 1000) limit $3) found`,
+): Promise<NamedDue> {
+  const shown = (instant: string) => `to_char(${instant} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+  const { rows } = await db.query<NamedDue>(
+    `select count(*)::int4 as events, ${shown('min(occurred)')} as oldest, ${shown('max(occurred)')} as newest from (
+       select occurred from ${table} where event = $1 and occurred < to_timestamp($2::float8 / 1000)
+       order by occurred, id limit $3) found`,
     [name, beforeMs, most],
   )
-  return rows[0]?.count ?? 0
+  return rows[0] as NamedDue
 }

@@ -7,6 +7,8 @@ import type { Queryable } from '../checkpoint.ts'
 export interface Deletion {
   readonly occurred: string
   readonly id: string
+  /** The same moment, canonical. */
+  readonly at: string
   /** The run; null where its resource names none. */
   readonly run: string | null
   /** The flow run that a task run belonged to. */
@@ -28,9 +30,11 @@ export async function listDeletions(
 ): Promise<Deletion[]> {
   const { occurred, id } = after ?? FIRST
   const { rows } = await db.query<
-    DeletionPlace & { readonly resourceId: string; readonly related: readonly Resource[] }
+    Omit<Deletion, 'run' | 'flowRunId'> & { readonly resourceId: string; readonly related: readonly Resource[] }
   >(
-    `select occurred::text, id, resource_id as "resourceId", related from event
+    `select occurred::text, id, resource_id as "resourceId", related,
+       to_char(occurred at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
+     from event
      where event = $1 and (occurred, id) > ($2::timestamptz, $3::uuid) and occurred < to_timestamp($4::float8 / 1000)
      order by occurred, id limit $5`,
     [name, occurred, id, beforeMs, limit],

@@ -7,7 +7,7 @@ import { EXCHANGE_MS, isBusy, LOCK_MS, untilLocked } from '../brief-lock.ts'
 import { dayTable, isAttached, lockDayPartitions } from '../day-partitions.ts'
 import { inTransaction } from '../transaction.ts'
 import { estimatedRows } from './estimate.ts'
-import { isHeld } from './held-day.ts'
+import { isHeld, keepRebuildsOut } from './held-day.ts'
 import { completeCopy, copyKept, keptTable } from './kept-copy.ts'
 import { isoDay, namesIn, occurredIn, standingBefore } from './log-days.ts'
 
@@ -124,6 +124,8 @@ async function swap(pool: Pool, day: number, keptOf: DetachOptions['keptOf']): P
     const kept = keptOf(names)
     if (names.length > 0 && kept.length === names.length) return null
     if (kept.length > 0) await completeCopy(client, day, kept)
+    await keepRebuildsOut(client)
+    if (await isHeld(client, day)) return null // since it was asked first, and a copy may take its time
     const detached = await note(client, day, kept)
     const began = performance.now()
     await client.query(exchange(day, detached.table, kept.length > 0))

@@ -21,6 +21,14 @@ export async function isHeld(db: Queryable, day: number): Promise<boolean> {
   return rows[0]?.held ?? false
 }
 
+/**
+ * Keeps rebuilds from being asked for until the transaction ends, so that what `isHeld` says holds: a rebuild looks at what
+ * is missing once, before it reads. The leases of those under way are not renewed meanwhile: for milliseconds only.
+ */
+export async function keepRebuildsOut(db: Queryable): Promise<void> {
+  await db.query('lock table rebuild in share mode')
+}
+
 /** Forgets days whose time is over. */
 export async function releaseHeld(db: Queryable, nowMs: number): Promise<void> {
   await db.query('delete from held_day where held_until <= to_timestamp($1::float8 / 1000)', [nowMs])

@@ -1,5 +1,6 @@
 /** Tables of which rows leave by their age alone: in batches, each found by an index. */
 import type { Queryable } from '../checkpoint.ts'
+import { estimatedRows } from './estimate.ts'
 
 /** Such a table. Its parts are names of ours, never anything from outside. */
 export interface Ledger {
@@ -20,6 +21,8 @@ export interface LedgerDue {
   readonly rows: number
   readonly oldest: string | null
   readonly newest: string | null
+  /** Their share of the table's size, by Postgres' statistics. */
+  readonly bytes: number
 }
 
 /** Deletes rows from before a moment, the oldest first where an index has them so, passing over those that somebody else holds. Returns how many. */
@@ -38,8 +41,11 @@ export async function lookAtDue(db: Queryable, ledger: Ledger, beforeMs: number,
   const { table, at } = ledger
   const shown = (instant: string) => `to_char(${instant} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
   const { rows } = await db.query<LedgerDue>(
-    `select count(*)::int4 as rows, ${shown('min(at)')} as oldest, ${shown('max(at)')} as newest
-     from (select ${at} as at from ${table} where ${dueIn(ledger)} ${orderOf(ledger)} limit $2) due`,
+    `select rows, oldest, newest,
+       round(pg_total_relation_size(c.oid) * rows / greatest(rows, ${estimatedRows('c')}, 1))::float8 as bytes
+     from (select count(*)::int4 as rows, ${shown('min(at)')} as oldest, ${shown('max(at)')} as newest
+           from (select ${at} as at from ${table} where ${dueIn(ledger)} ${orderOf(ledger)} limit $2) due) counted
+     join pg_class c on c.oid = '${table}'::regclass`,
     [beforeMs, most],
   )
   return rows[0] as LedgerDue

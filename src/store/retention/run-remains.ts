@@ -100,6 +100,25 @@ export function listCommanded(db: Queryable, kind: RunKind, runs: readonly strin
   return list(db, kind.commanded, runs, limit)
 }
 
+/** How many rows of runs each table has, counted up to a bound; tables without any are left out. */
+export async function countRemains(
+  db: Queryable,
+  { cleared, commanded }: RunKind,
+  runs: readonly string[],
+  most: number,
+): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for (const { table, find } of [...commanded, ...cleared]) {
+    const { rows } = await db.query<{ count: number }>(`select count(*)::int4 as count from (${find} limit $2) found`, [
+      runs,
+      most,
+    ])
+    const count = rows[0]?.count ?? 0
+    if (count > 0) counts.set(table, (counts.get(table) ?? 0) + count)
+  }
+  return counts
+}
+
 async function list(
   db: Queryable,
   tables: readonly Belonging[],
