@@ -60,12 +60,12 @@ export function startAuditor({ catalog, pool, log, isRedisThere, onClosed }: Aud
     })
     goOn = found?.more ?? false
     if (found === null) return everyMs * (0.5 + Math.random())
-    const { opened, skipped, more } = found
+    const { opened, skipped, more, restsForMs } = found
     if (opened + skipped > 0) {
       log.info({ opened, skipped }, 'ticks that were due had no row; they have one now')
       onClosed(opened, skipped)
     }
-    return more ? 0 : everyMs
+    return more ? 0 : alone ? everyMs : Math.max(everyMs, restsForMs)
   })
 }
 
@@ -74,13 +74,15 @@ interface Found {
   readonly skipped: number
   /** There is more to be looked at. */
   readonly more: boolean
+  /** For so long nothing can come that would have to be looked at; 0 when something may be undecided now. */
+  readonly restsForMs: number
 }
 
 async function auditAll(tx: PoolClient, catalog: Catalog, nowMs: number, untilMs: number): Promise<Found> {
   const all = (await listByWatermark(tx)).filter((mark) => !isAtRest(mark, catalog.jobs.get(mark.job), untilMs))
   let [opened, skipped, more] = [0, 0, false]
   for (let from = 0; from < all.length; from += PAGE) {
-    if (opened + skipped >= MOST_ROWS) return { opened, skipped, more: true }
+    if (opened + skipped >= MOST_ROWS) return { opened, skipped, more: true, restsForMs: 0 }
     const names = all.slice(from, from + PAGE).map(({ job }) => job)
     await holdSchedules(tx, names)
     const page = await listJobs(tx, names)
@@ -100,7 +102,13 @@ async function auditAll(tx: PoolClient, catalog: Catalog, nowMs: number, untilMs
     await moveWatermarks(tx, audits)
     more ||= audits.some((audit) => audit.more)
   }
-  return { opened, skipped, more }
+  return { opened, skipped, more, restsForMs: all.length > 0 ? 0 : untilNextMs(catalog, nowMs) }
+}
+
+/** Until the next instant of any job, at most `REST_MS`. It is looked at then, in case that Redis is away. */
+function untilNextMs(catalog: Catalog, nowMs: number): number {
+  const next = [...catalog.jobs.values()].map(({ schedule }) => schedule.next(nowMs) ?? Number.POSITIVE_INFINITY)
+  return Math.min(REST_MS, ...next.map((ms) => ms - nowMs))
 }
 
 /**

@@ -112,7 +112,10 @@ export function startTicks({
   })
   const registrar = startRegistrar({
     ...{ owner, release, jobs, catalog, pool, log },
-    onChange: () => emitter.wake(),
+    onChange() {
+      emitter.wake()
+      auditor.wake()
+    },
     onSkew: (aheadMs) => metrics.clockSkew.set({ clock: 'postgres' }, aheadMs / 1_000),
   })
   const watch = startWatch(catalog, jobs, pool, metrics, log)

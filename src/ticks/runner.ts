@@ -11,8 +11,9 @@ import {
   type Claimer,
   claimNew,
   claimOpen,
-  listFree,
+  listUnfinished,
   type NotClaimed,
+  type Unfinished,
   whyNotClaimed,
 } from '#src/store/tick/claim.ts'
 import { dropClaim, handOver, renew } from '#src/store/tick/hold.ts'
@@ -65,6 +66,8 @@ export interface Runner {
 const LEASE_MS = 1_500
 const RENEW_EVERY_MS = 400
 const LOOK_EVERY_MS = 500
+/** With nothing unfinished: whatever is begun after a look has a lease that outlives the next one. */
+const LOOK_AT_REST_MS = 1_000
 /** Ticks that one process runs side by side; more wait in the stream. */
 const MOST_IN_HAND = 200
 /** Small enough that several processes share what comes due at one instant. */
@@ -77,6 +80,8 @@ const LONGEST_EARLY_MS = 10_000
 /** Postgres is asked so long whether it is there, and is taken for away for others too when it takes longer over a look. */
 const ANSWERS_WITHIN_MS = 1_000
 const GRACE_MS = 2_000
+/** Nothing is to be taken now, and it is to be looked again soon. */
+const BUSY: Unfinished = { free: [], held: true }
 
 export function startRunner(options: RunnerOptions): Runner {
   const { owner, jobs, catalog, stream, pool, runPool, timeoutMs, log, notes } = options
@@ -295,7 +300,7 @@ export function startRunner(options: RunnerOptions): Runner {
 
   const looking = startLoop('tick-looker', log, async (signal) => {
     if (isPatient()) return patientUntilMs - performance.now()
-    const keys = await lookForFree()
+    const { free: keys, held } = await lookForFree()
     backlog.clear()
     for (const key of keys) {
       if (signal.aborted || hands.has(keyText(key))) continue
@@ -306,15 +311,15 @@ export function startRunner(options: RunnerOptions): Runner {
         await takeOpen(key)
       }
     }
-    return LOOK_EVERY_MS
+    return keys.length > 0 || held ? LOOK_EVERY_MS : LOOK_AT_REST_MS
   })
 
-  async function lookForFree(): Promise<TickKey[]> {
+  async function lookForFree(): Promise<Unfinished> {
     const beganMs = performance.now()
     const looked = unanswered
       .giveBack((key) => hands.has(keyText(key)))
-      .then(() => (free() > 0 ? listFree(pool, [...jobs.keys()], free()) : []))
-    const keys = await looked.catch((error: Error) => {
+      .then(() => (free() > 0 ? listUnfinished(pool, [...jobs.keys()], free()) : BUSY))
+    const found = await looked.catch((error: Error) => {
       postgres = 'away'
       throw error
     })
@@ -323,9 +328,9 @@ export function startRunner(options: RunnerOptions): Runner {
     // Once for an outage: where Postgres is slow all the time somebody has to go on.
     if (before === 'away' || (before === 'there' && postgres === 'slow')) {
       patientUntilMs = performance.now() + LEASE_MS
-      return []
+      return BUSY
     }
-    return keys
+    return found
   }
 
   function isPatient(): boolean {

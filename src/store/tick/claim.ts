@@ -123,21 +123,29 @@ export async function whyNotClaimed(
   return keys.map((key) => found.get(keyText(key)) ?? { why: 'unknown job', earlyMs: 0 })
 }
 
+/** Ticks that have no outcome yet. */
+export interface Unfinished {
+  /** Those that wait to be run, or whose holder died. */
+  readonly free: readonly TickKey[]
+  /** True when there are others, in somebody's hands. */
+  readonly held: boolean
+}
+
 /**
- * Ticks of these jobs that wait to be run, or whose holder died. Those come first, since others of their job may not run
- * beside them; then the longest free.
+ * What is unfinished of these jobs, at most `limit` ticks. Ticks whose holder died come first, since others of their job may
+ * not run beside them; then the longest free.
  */
-export async function listFree(db: Queryable, jobs: readonly string[], limit: number): Promise<TickKey[]> {
-  const { rows } = await db.query<KeyRow>(
-    `select t.job, t.scheduled_for, t.origin from tick t
-     where state in ('open', 'running') and lease_until <= clock_timestamp() and job = any($1::text[])
-       and not exists (
+export async function listUnfinished(db: Queryable, jobs: readonly string[], limit: number): Promise<Unfinished> {
+  const { rows } = await db.query<KeyRow & { free: boolean }>(
+    `select t.job, t.scheduled_for, t.origin, lease_until <= clock_timestamp() and not exists (
          select from tick o where o.job = t.job and o.state = 'running' and o.exclusive and o.lease_until > clock_timestamp()
-       )
-     order by state = 'running' desc, lease_until, scheduled_for limit $2`,
+       ) as free
+     from tick t where state in ('open', 'running') and job = any($1::text[])
+     order by free desc, state = 'running' desc, lease_until, scheduled_for limit $2`,
     [jobs, limit],
   )
-  return rows.map(keyOf)
+  const free = rows.filter((row) => row.free)
+  return { free: free.map(keyOf), held: free.length < rows.length }
 }
 
 function claimed(row: ClaimRow): ClaimedTick {
