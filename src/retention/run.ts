@@ -15,6 +15,7 @@ import { planTables, type TablePlan } from './plan-tables.ts'
 import { pruneLog } from './prune.ts'
 import { createRowTally, type RowTally } from './row-tally.ts'
 import type { Pruned, PruneStep } from './steps.ts'
+import { withSureClock } from './sure-clock.ts'
 
 /** What a plan needs, from the settings. */
 export function planNeedsOf({ settings, inspector, pool, nowMs }: RetentionContext): PlanNeeds {
@@ -36,7 +37,7 @@ export interface RetentionPlan extends LogPlan {
 
 /** Looks at what would leave; changes nothing. */
 export async function planRetention(context: RetentionContext): Promise<RetentionPlan> {
-  const needs = planNeedsOf(context)
+  const needs = planNeedsOf(await withSureClock(context))
   const { settings } = context
   const tables = { ...needs, rules: ledgerRules(settings), runsKeptMs: settings.runs.retentionMs }
   return { ...(await planLog(needs)), tables: await planTables(tables) }
@@ -62,8 +63,9 @@ export async function runRetention(
     countStep(context, step)
     tell?.(step)
   }
+  const sure = await withSureClock(context)
   const done = await exclusively(context.pool, 'retention', (lost) =>
-    whileMeasured(context, () => runAlone(context, AbortSignal.any([signal, lost]), onStep)),
+    whileMeasured(sure, () => runAlone(sure, AbortSignal.any([signal, lost]), onStep)),
   )
   if (done === null) throw new RetentionBusy()
   return done

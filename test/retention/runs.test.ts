@@ -14,8 +14,10 @@ import { groupsOf, verifyProjections } from '#src/rebuild/index.ts'
 import { groupsBehindInStreams } from '#src/retention/behind.ts'
 import { clearRuns } from '#src/retention/clear-runs.ts'
 import { EXPIRING, expireRuns } from '#src/retention/expire-runs.ts'
+import { ledgerRules } from '#src/retention/ledgers.ts'
+import { planTables, type TablePlan } from '#src/retention/plan-tables.ts'
 import type { Telling } from '#src/retention/remove-remains.ts'
-import { planRetention } from '#src/retention/run.ts'
+import { planNeedsOf } from '#src/retention/run.ts'
 import { operatorWorld } from '#test/api/operator-world.ts'
 import { waitUntil } from '#test/wait-until.ts'
 import type { TestScope } from '#test/world.ts'
@@ -114,10 +116,15 @@ async function runsWorld(t: TestScope) {
     return counts
   }
 
+  /** What would leave of tables so much later. */
+  function plan(laterMs: number): Promise<TablePlan[]> {
+    const needs = planNeedsOf({ ...keeping, nowMs: () => Date.now() + laterMs })
+    return planTables({ ...needs, rules: ledgerRules(settings), runsKeptMs: settings.runs.retentionMs })
+  }
+
   /** What a plan says is left of deleted runs. */
   async function remains(laterMs: number): Promise<Record<string, number>> {
-    const { tables } = await planRetention({ ...keeping, nowMs: () => Date.now() + laterMs })
-    const left = tables.filter(({ what }) => what === 'rows of deleted runs')
+    const left = (await plan(laterMs)).filter(({ what }) => what === 'rows of deleted runs')
     return Object.fromEntries(left.map(({ table, rows }) => [table, rows]))
   }
 
@@ -127,7 +134,7 @@ async function runsWorld(t: TestScope) {
     return rows.map(({ resource_id }) => resource_id)
   }
 
-  return { ...operator, pool, run, background, send, settled, counts, expire, clear, remains, resources }
+  return { ...operator, pool, run, background, send, settled, counts, expire, clear, plan, remains, resources }
 }
 
 function taskRunEvent(flowRunId: string | null, taskRunId: string, type: string) {
@@ -163,7 +170,7 @@ async function differences({ pool, settings }: Awaited<ReturnType<typeof runsWor
 
 test('flow runs', async (t) => {
   const world = await runsWorld(t)
-  const { commands, counts, clear, expire, keeping, pool, remains, resources, run, send, settled } = world
+  const { commands, counts, clear, expire, plan, pool, remains, resources, run, send, settled } = world
 
   const ended = await run(['PENDING', 'RUNNING', 'COMPLETED'])
   const running = await run(['RUNNING'])
@@ -181,10 +188,9 @@ test('flow runs', async (t) => {
   assert.deepEqual(await counts(), all)
 
   await t.test('a plan counts those that are over, belong to no other run and ended long ago', async () => {
-    assert.deepEqual((await planRetention(keeping)).tables, []) // the hour is not over
-    const later = await planRetention({ ...keeping, nowMs: () => Date.now() + 2 * HOUR_MS })
+    assert.deepEqual(await plan(0), []) // the hour is not over
     assert.deepEqual(
-      later.tables.map(({ what, rows }) => [what, rows]),
+      (await plan(2 * HOUR_MS)).map(({ what, rows }) => [what, rows]),
       [['flow runs', 1]],
     )
   })
@@ -279,12 +285,11 @@ test('flow runs', async (t) => {
 
 test('task runs of no flow run', async (t) => {
   const world = await runsWorld(t)
-  const { background, clear, commands, counts, expire, keeping, pool, resources, run, send } = world
+  const { background, clear, commands, counts, expire, plan, pool, resources, run, send } = world
   const [ended, running] = [await background('COMPLETED'), await background('RUNNING')]
   const ofFlow = await run(['RUNNING'])
-  const later = await planRetention({ ...keeping, nowMs: () => Date.now() + 2 * HOUR_MS })
   assert.deepEqual(
-    later.tables.map(({ what, rows }) => [what, rows]),
+    (await plan(2 * HOUR_MS)).map(({ what, rows }) => [what, rows]),
     [['task runs of no flow run', 1]],
   )
   assert.deepEqual(await expire(), [0, 1])
