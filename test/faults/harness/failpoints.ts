@@ -64,7 +64,7 @@ export const RUN_FAILPOINTS: readonly Failpoint[] = [
   ...[
     before('before rows of runs are cleared', REMAINS, 'await commands.events('),
     before('when rows of runs were cleared', REMAINS, 'await sleep(PAUSE_FACTOR'),
-    before('before it is noted that they were', CLEAR_RUNS, 'await writePlace(pool, place, last)'),
+    before('before it is noted that they were', CLEAR_RUNS, 'await writePlace(needs.pool, place, last)'),
   ].map((failpoint) => ({ ...failpoint, alsoIn: { file: CLEAR_RUNS, edits: AT_ONCE } })),
 ]
 
