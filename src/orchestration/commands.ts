@@ -3,7 +3,6 @@ import type { Event } from '#src/events/event.ts'
 import { FLOW_RUN_DELETED, type FlowRunRow } from '#src/events/flow-run.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import type { Store } from '#src/store/pool.ts'
-import type { RowTable } from '#src/store/row-table.ts'
 import { sql } from '#src/store/sql.ts'
 import type { Executor } from './execute.ts'
 import { decideFlowRun, type FlowRunAnswer, type FlowRunCommand } from './flow-run/decide.ts'
@@ -11,31 +10,15 @@ import { ALONE, type Surroundings } from './flow-run/events.ts'
 import { createDeploymentSlots } from './flow-run/slots.ts'
 import { createSurroundings } from './flow-run/surroundings.ts'
 import type { Slot } from './flow-run/transition.ts'
-import {
-  type AggregateRow,
-  decideRecord,
-  type RecordAnswer,
-  type RecordCommand,
-  type RecordKind,
-  resourceIdOf,
-} from './record.ts'
+import { type AggregateRow, decideRecord, type RecordCommand, resourceIdOf } from './record.ts'
+import type { Records, StoredRecord } from './stored-record.ts'
 import { createTaskRunCommands, type TaskRunCommands } from './task-run/commands.ts'
 
-/** A kind of record with the table that its events are projected into. */
-export interface StoredRecord<Row extends AggregateRow> extends RecordKind<Row> {
-  readonly table: RowTable<Row>
-}
-
 /** What routes and background services change anything by. All reject like `Executor.run`. */
-export interface Commands {
+export interface Commands extends Records {
   /** @param id of the run; for `create` the one that it gets */
   flowRun(id: string, command: FlowRunCommand): Promise<FlowRunAnswer>
   readonly taskRuns: TaskRunCommands
-  record<Row extends AggregateRow>(
-    kind: StoredRecord<Row>,
-    id: string,
-    command: RecordCommand<Row>,
-  ): Promise<RecordAnswer<Row>>
   /** Events that nobody decides, such as logs: appended, and seen before this resolves. */
   events(events: readonly Event[]): Promise<void>
 }

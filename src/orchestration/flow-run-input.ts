@@ -1,7 +1,7 @@
 import { RESOURCE_ID, RESOURCE_ROLE } from '#src/events/event.ts'
 import type { FlowRunInputRow } from '#src/events/flow-run-input.ts'
 import { flowRunInputTable } from '#src/store/flow-run-input.ts'
-import type { StoredRecord } from './commands.ts'
+import type { StoredRecord } from './stored-record.ts'
 
 /** What is sent to flow runs: there is one value for each run and key, and it isn't changed. */
 export const FLOW_RUN_INPUTS: StoredRecord<FlowRunInputRow> = {

@@ -5,7 +5,7 @@
  * read, on any server.
  */
 
-export { type Commands, createCommands, type StoredRecord } from './commands.ts'
+export { type Commands, createCommands } from './commands.ts'
 export {
   giveBack,
   limitId,
@@ -61,6 +61,7 @@ export {
 } from './record.ts'
 export { ARTIFACTS, VARIABLES } from './records.ts'
 export type { ProposedState } from './state.ts'
+export type { StoredRecord } from './stored-record.ts'
 export type { NewTaskRun, TaskRunCommands } from './task-run/commands.ts'
 export type { TaskRuling } from './task-run/decide.ts'
 export { type PoolNeeds, poolNamed, queueNamed, queuesOf, refuseReserved } from './work-pool/find.ts'

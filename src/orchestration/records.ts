@@ -3,8 +3,8 @@ import type { ArtifactRow } from '#src/events/artifact.ts'
 import type { VariableRow } from '#src/events/variable.ts'
 import { artifactTable } from '#src/store/artifact.ts'
 import { variableTable } from '#src/store/variable.ts'
-import type { StoredRecord } from './commands.ts'
 import { relatedThing } from './related.ts'
+import type { StoredRecord } from './stored-record.ts'
 
 /** Variables: there is one for each name. */
 export const VARIABLES: StoredRecord<VariableRow> = {

@@ -8,17 +8,17 @@ import type { ConcurrencyLimitRow } from '#src/events/concurrency-limit.ts'
 import { concurrencyLimitTable } from '#src/store/concurrency-limit.ts'
 import type { Store } from '#src/store/pool.ts'
 import { type FragmentSqlToken, sql } from '#src/store/sql.ts'
-import type { Commands } from '../commands.ts'
 import { derivedId } from '../ids.ts'
+import type { Records } from '../stored-record.ts'
 import { CONCURRENCY_LIMITS } from './kind.ts'
 import { acquire, dropEnded, release, releaseLease, renewLease, type WantedSlots, waitSeconds } from './slots.ts'
 
 export interface SlotNeeds {
-  readonly commands: Commands
+  readonly commands: Records
   readonly store: Pick<Store, 'read'>
 }
 
-type OneLimit = { readonly commands: Pick<Commands, 'record'> }
+type OneLimit = Pick<SlotNeeds, 'commands'>
 
 /** Most seconds that a client is told to wait, as on Prefect's server. */
 const MOST_WAIT_SECONDS = 30

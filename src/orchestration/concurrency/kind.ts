@@ -5,7 +5,7 @@ import {
   SLOTS_RELEASED,
 } from '#src/events/concurrency-limit.ts'
 import { concurrencyLimitTable } from '#src/store/concurrency-limit.ts'
-import type { StoredRecord } from '../commands.ts'
+import type { StoredRecord } from '../stored-record.ts'
 
 /** Concurrency limits: there is one for each name. */
 export const CONCURRENCY_LIMITS: StoredRecord<ConcurrencyLimitRow> = {

@@ -5,8 +5,8 @@ import {
   type DeploymentRow,
 } from '#src/events/deployment.ts'
 import { deploymentTable } from '#src/store/deployment.ts'
-import type { StoredRecord } from '../commands.ts'
 import { relatedThing } from '../related.ts'
+import type { StoredRecord } from '../stored-record.ts'
 
 /** Deployments: there is one for each flow and name. */
 export const DEPLOYMENTS: StoredRecord<DeploymentRow> = {

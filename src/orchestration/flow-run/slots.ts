@@ -5,8 +5,8 @@ import { concurrencyLimitTable } from '#src/store/concurrency-limit.ts'
 import { deploymentTable } from '#src/store/deployment.ts'
 import type { Store } from '#src/store/pool.ts'
 import { sql } from '#src/store/sql.ts'
-import type { Commands } from '../commands.ts'
 import { endLease, holdOne } from '../concurrency/commands.ts'
+import type { Records } from '../stored-record.ts'
 import type { FlowRunAnswer, FlowRunCommand } from './decide.ts'
 import type { Slot } from './transition.ts'
 
@@ -23,7 +23,7 @@ const LEASE_SECONDS = 300
 const HOLDING: ReadonlySet<StateType> = new Set(['PENDING', 'RUNNING', 'CANCELLING'])
 
 interface Needs {
-  readonly commands: Pick<Commands, 'record'>
+  readonly commands: Records
   readonly queries: Store['queries']
   readonly newId: () => string
 }

@@ -1,8 +1,8 @@
 import type { WorkerRow, WorkPoolRow, WorkQueueRow } from '#src/events/work-pool.ts'
 import { WORK_QUEUE_POLLED, WORKER_HEARTBEAT, WORKER_OFFLINE } from '#src/events/work-pool.ts'
 import { workerTable, workPoolTable, workQueueTable } from '#src/store/work-pool.ts'
-import type { StoredRecord } from '../commands.ts'
 import { relatedThing } from '../related.ts'
+import type { StoredRecord } from '../stored-record.ts'
 
 /** Work pools: there is one for each name. */
 export const WORK_POOLS: StoredRecord<WorkPoolRow> = {
