@@ -11,7 +11,7 @@ import { storeError } from './unavailable.ts'
 
 export interface StoreOptions {
   readonly url: string
-  /** Most milliseconds for one statement of `read`. */
+  /** Most milliseconds for one statement of `read`; 0 for no limit. */
   readonly timeoutMs: number
   readonly connectTimeoutMs: number
   /** Most connections of each of the two pools. */
@@ -54,7 +54,7 @@ export async function createStore({ url, timeoutMs, connectTimeoutMs, poolSize }
     keepAlive: true,
   }
   // The client gives up somewhat after the server should have: only a connection that hangs gets that far.
-  const driver = slonikDriver({ ...config, query_timeout: timeoutMs + connectTimeoutMs })
+  const driver = slonikDriver({ ...config, ...(timeoutMs > 0 && { query_timeout: timeoutMs + connectTimeoutMs }) })
   const pool = await createPool(url, {
     driverFactory: driver,
     maxPoolSize: poolSize,
@@ -74,7 +74,7 @@ export async function createStore({ url, timeoutMs, connectTimeoutMs, poolSize }
   hot.on('connect', (client) => client.on('error', () => {})) // a client in use between two statements: the next fails
 
   function read<T>(run: (tx: DatabaseTransactionConnection) => Promise<T>, options: ReadOptions = {}): Promise<T> {
-    const limitMs = Math.max(1, Math.ceil(Math.min(options.timeoutMs ?? timeoutMs, timeoutMs)))
+    const limitMs = Math.ceil(shorter(options.timeoutMs ?? timeoutMs, timeoutMs))
     return queries.transaction(async (tx) => {
       await setLocal(tx, { ...options.settings, transaction_read_only: 'on', statement_timeout: String(limitMs) })
       return run(tx)
@@ -93,6 +93,11 @@ export async function createStore({ url, timeoutMs, connectTimeoutMs, poolSize }
       await Promise.all([queries.end(), hot.end()])
     },
   }
+}
+
+/** The shorter of two limits, of which 0, for none, is the longest. */
+function shorter(one: number, other: number): number {
+  return one === 0 || other === 0 ? Math.max(one, other) : Math.min(one, other)
 }
 
 async function setLocal(tx: DatabaseTransactionConnection, settings: LocalSettings): Promise<void> {

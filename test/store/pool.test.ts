@@ -65,6 +65,18 @@ test('a read writes nothing and no statement of it outlasts its time', async (t)
   assert.equal(limit, '5s', 'the limit is the transaction’s alone')
 })
 
+test('a time of 0 is no limit, on either side', async (t) => {
+  const { databaseUrl, defer } = await world(t)
+  const store = await createStore({ ...LIMITS, url: databaseUrl, timeoutMs: 0, connectTimeoutMs: 200 })
+  defer(() => store.close())
+  const limitOf = (options?: { timeoutMs: number }) =>
+    store.read((tx) => tx.oneFirst(sql.type(Any)`select current_setting('statement_timeout')`), options)
+  assert.equal(await limitOf(), '0')
+  assert.equal(await limitOf({ timeoutMs: 20 }), '20ms', 'a read’s own limit holds')
+  await store.read((tx) => tx.any(sql.type(Any)`select pg_sleep(0.5)`))
+  await store.ping()
+})
+
 test('a statement that is wrong is no outage', async (t) => {
   const store = await storeOf(await world(t))
   await assert.rejects(store.queries.any(sql.type(Any)`select nothing`), { code: '42703' })
