@@ -53,21 +53,27 @@ async function connections(db: Queryable, { connectionShare }: Limits): Promise<
   return [{ check: 'connections', level: 'warning', subject: 'postgres', what, remedy }]
 }
 
-/** As long as one is open, no row that was deleted since can be cleared away, in any table. */
+/**
+ * One with a snapshot or an id of its own keeps every row that was deleted since, in any table; one with locks on tables keeps
+ * days in the log and upgrades waiting. One that has neither, as the holder of a lock that is a mere name, is in nobody's way.
+ */
 async function transactions(db: Queryable, { transactionMs }: Limits): Promise<Finding[]> {
-  const { rows } = await db.query<{ pid: number; application: string; state: string; forMs: number }>(
-    `select pid, application_name as application, state, extract(epoch from now() - xact_start)::float8 * 1000 as "forMs"
-     from pg_stat_activity
+  const { rows } = await db.query<{ pid: number; application: string; state: string; forMs: number; keeps: boolean }>(
+    `select pid, application_name as application, state, extract(epoch from now() - xact_start)::float8 * 1000 as "forMs",
+       backend_xmin is not null or backend_xid is not null as keeps
+     from pg_stat_activity a
      where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
        and now() - xact_start >= $1::float8 * interval '1 ms' and application_name <> 'millrace-upgrade'
+       and (backend_xmin is not null or backend_xid is not null
+         or exists (select from pg_locks l where l.pid = a.pid and l.locktype = 'relation' and l.granted))
      order by xact_start limit 10`,
     [transactionMs],
   )
-  return rows.map(({ pid, application, state, forMs }) => ({
+  return rows.map(({ pid, application, state, forMs, keeps }) => ({
     check: 'open-transaction',
     level: 'warning',
     subject: `process ${pid} of postgres (${application || 'without a name'})`,
-    what: `its transaction has been open for ${Math.round(forMs / 1_000)} s (${state}): nothing can be vacuumed that was deleted since`,
+    what: `its transaction has been open for ${Math.round(forMs / 1_000)} s (${state}): ${keeps ? 'nothing can be vacuumed that was deleted since' : 'upgrades, and days that leave the log, wait for its locks'}`,
     remedy: psql(`select pg_terminate_backend(${pid})`),
   }))
 }

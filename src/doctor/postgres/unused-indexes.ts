@@ -5,7 +5,8 @@ import { type Finding, type Limits, psql } from '../finding.ts'
 
 /**
  * Those that somebody has added: the ones of our migrations are there for queries that may yet come, and `repair` would
- * build them again. On a table with partitions an index counts as one.
+ * build them again. On a table with partitions an index counts as one. Tables on their way in or out, which retention and
+ * rebuilds have beside the real ones, nobody queries: their indexes leave with them.
  */
 export async function unusedIndexes(db: Queryable, limits: Limits): Promise<Finding[]> {
   const { rows } = await db.query<{ name: string; table: string; bytes: number; forMs: number; parent: boolean }>(QUERY)
@@ -35,5 +36,6 @@ const QUERY = `
   join pg_index x on x.indexrelid = r.oid join pg_class t on t.oid = x.indrelid
   join pg_stat_database d on d.datname = current_database()
   where s.schemaname = current_schema() and x.indisvalid and not x.indisunique
+    and t.relname !~ '^event_[0-9]{8}_(gone_[0-9]+|kept)$' and t.relname !~ '__(new|old|from)$'
   group by r.oid, r.relname, r.relkind, t.relname, d.stats_reset having sum(s.idx_scan) = 0
   order by bytes desc`
