@@ -287,7 +287,12 @@ async function openTicks(
   const connection = (use: string, timeoutMs?: number) =>
     scheduler.redisUrl === null
       ? bus.connection(use, timeoutMs)
-      : connect({ url: scheduler.redisUrl, tlsCaFile: redis.tlsCaFile }, use, log, timeoutMs)
+      : connect(
+          { url: scheduler.redisUrl, tlsCaFile: redis.tlsCaFile, setting: 'MILLRACE_SCHEDULER_REDIS_URL' },
+          use,
+          log,
+          timeoutMs,
+        )
   const [writing, reading] = [connection('ticks'), connection('tick-reader', TICKS_TIMEOUT_MS)]
   const pool = createTickPool(servers.databaseUrl, database.connectTimeoutMs)
   onStop(async () => {

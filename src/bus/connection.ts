@@ -11,6 +11,8 @@ export interface BusAddress {
   readonly url: string
   /** File of the certificate authority that signed the servers' certificates, for URLs with TLS. */
   readonly tlsCaFile?: string | null
+  /** Where the URL was set, for sentences; `MILLRACE_REDIS_URL` unless said otherwise. */
+  readonly setting?: string
 }
 
 /**
@@ -51,7 +53,7 @@ export function connect(address: BusAddress, use: string, log: Log, timeoutMs = 
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   }
   const client = open(target, options, tls, address.tlsCaFile ? tls : undefined)
-  hosts.set(client, hostsOf(target))
+  places.set(client, { hosts: hostsOf(target), setting: address.setting ?? 'MILLRACE_REDIS_URL' })
   if (client instanceof Redis) endWatchWithConnection(client)
   let away = false
   client.on('error', (error: Error) => {
@@ -156,7 +158,7 @@ function endWatchWithConnection(client: Redis): void {
   })
 }
 
-const hosts = new WeakMap<Client, string>()
+const places = new WeakMap<Client, { readonly hosts: string; readonly setting: string }>()
 
 function open(target: RedisTarget, options: RedisOptions, tls: ConnectionOptions, ownTls?: ConnectionOptions): Client {
   const patient = (attempt: number) =>
@@ -198,5 +200,6 @@ function targetOf(url: string): RedisTarget {
 }
 
 function notThere(client: Client, error: Error | undefined): string {
-  return `No Redis answers at ${hosts.get(client)} (${error?.message ?? 'no answer'}): start it, or correct MILLRACE_REDIS_URL.`
+  const { hosts, setting } = places.get(client) ?? { hosts: 'its address', setting: 'its URL' }
+  return `No Redis answers at ${hosts} (${error?.message ?? 'no answer'}): start it, or correct ${setting}.`
 }

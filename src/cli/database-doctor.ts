@@ -32,10 +32,15 @@ export function databaseDoctorCommand(terminal: Terminal): Command {
     .action(async ({ json }: { json?: true }) => {
       const { url, shown, settings } = configuredDatabase(terminal)
       const { examine } = await loadDoctor()
-      const { redis, database } = settings
+      const { redis, scheduler, database } = settings
+      const { tlsCaFile } = redis
       const { findings, sizes } = await examine({
         databaseUrl: url,
-        redis: redis.url === null ? null : { url: redis.url, tlsCaFile: redis.tlsCaFile },
+        redis: redis.url === null ? null : { url: redis.url, tlsCaFile },
+        ...(scheduler.redisUrl !== null &&
+          scheduler.redisUrl !== redis.url && {
+            schedulerRedis: { url: scheduler.redisUrl, tlsCaFile, setting: 'MILLRACE_SCHEDULER_REDIS_URL' },
+          }),
         nowMs: systemClock.nowMs,
         timeoutMs: database.timeoutMs,
         log: createLog('silent'),

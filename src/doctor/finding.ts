@@ -1,3 +1,6 @@
+import type { BusAddress } from '#src/bus/index.ts'
+import { hostsOf, parseRedisUrl } from '#src/config/redis-url.ts'
+
 /** Something that is wrong, or will be, and the command that mends it. */
 export interface Finding {
   /** Lasting name of the kind of finding, for programs: `dead-tuples`, `redis-policy`. */
@@ -8,7 +11,7 @@ export interface Finding {
   readonly subject: string
   /** One sentence. */
   readonly what: string
-  /** To be typed into a shell, where `MILLRACE_DATABASE_URL` and `MILLRACE_REDIS_URL` are set. */
+  /** To be typed into a shell, where `MILLRACE_DATABASE_URL` and the URLs of Redis are set. */
   readonly remedy: string
 }
 
@@ -72,9 +75,20 @@ export function psql(...statements: readonly string[]): string {
   return `psql "$MILLRACE_DATABASE_URL" ${quoted.join(' ')}`
 }
 
-/** A remedy of a command of Redis. */
-export function redisCli(...words: readonly string[]): string {
-  return `redis-cli -u "$MILLRACE_REDIS_URL" ${words.join(' ')}`
+/** Makes a remedy of a command of Redis. */
+export type RedisCli = (...words: readonly string[]) => string
+
+/**
+ * Of the servers that a URL leads to, for the one at this `host:port`; else for the first that it names. redis-cli reads no URL
+ * that names several, so there the address stands in its place, and who types it adds user and password.
+ */
+export function redisCli({ url, setting = 'MILLRACE_REDIS_URL' }: BusAddress, address?: string): RedisCli {
+  const reading = parseRedisUrl(url)
+  if (!('target' in reading) || reading.target.kind === 'standalone')
+    return (...words) => `redis-cli -u "$${setting}" ${words.join(' ')}`
+  const { target } = reading
+  const [, host, port] = /^\[?(.*?)]?:(\d+)$/.exec(address ?? hostsOf(target).split(', ')[0] ?? '') ?? []
+  return (...words) => `redis-cli -h ${host} -p ${port}${target.tls ? ' --tls' : ''} ${words.join(' ')}`
 }
 
 /** A remedy of our own. */

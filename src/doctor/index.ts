@@ -2,14 +2,14 @@
  * The doctor: looks at Postgres and Redis, says what is wrong with them and which command mends it. It changes nothing, works
  * without a server of ours, and says so when one of the two doesn't answer.
  */
-import { type BusAddress, readServerFacts } from '#src/bus/index.ts'
+import { type BusAddress, readServerFacts, type ServerFacts } from '#src/bus/index.ts'
 import { compareClocks } from '#src/clock.ts'
 import { AppError } from '#src/errors.ts'
 import type { Log } from '#src/log.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import { withSession } from '#src/store/schema/session.ts'
 import { type ComparedClock, clockFindings } from './clocks.ts'
-import { type Finding, LIMITS, type Limits, psql, redisCli } from './finding.ts'
+import { type Finding, LIMITS, type Limits, psql, type RedisCli, redisCli } from './finding.ts'
 import { bloat } from './postgres/bloat.ts'
 import { days } from './postgres/days.ts'
 import { deadTuples } from './postgres/dead-tuples.ts'
@@ -19,18 +19,26 @@ import { readSizes, type Size } from './postgres/sizes.ts'
 import { unusedIndexes } from './postgres/unused-indexes.ts'
 import { wraparound } from './postgres/wraparound.ts'
 import { redisFindings } from './redis.ts'
+import { schedulerRedisFindings } from './scheduler-redis.ts'
 
 export type { Finding, Limits } from './finding.ts'
 export { LIMITS } from './finding.ts'
 export type { Size } from './postgres/sizes.ts'
 
+/** As long as a connection to Postgres may take. */
+const REDIS_WITHIN_MS = 10_000
+
 export interface Patients {
   readonly databaseUrl: string
-  /** Null: it isn't looked at. */
+  /** Where the events are. Null: it isn't looked at. */
   readonly redis: BusAddress | null
+  /** What the scheduler uses, where that is another. */
+  readonly schedulerRedis?: BusAddress
   readonly nowMs: () => number
-  /** For one statement, and for connecting to Redis. */
+  /** For one statement of Postgres; 0 for no limit. */
   readonly timeoutMs: number
+  /** Redis is away when it doesn't answer within; 10 s unless said otherwise. */
+  readonly redisWithinMs?: number
   readonly log: Log
   readonly limits?: Partial<Limits>
 }
@@ -44,9 +52,14 @@ export interface Diagnosis {
 
 export async function examine(patients: Patients): Promise<Diagnosis> {
   const limits = { ...LIMITS, ...patients.limits }
-  const [postgres, redis] = await Promise.all([examinePostgres(patients, limits), examineRedis(patients, limits)])
-  const clocks = clockFindings([...redis.clocks, ...postgres.clocks], limits)
-  const findings = [...postgres.findings, ...redis.findings, ...clocks]
+  const { redis, schedulerRedis = null } = patients
+  const [postgres, events, ticks] = await Promise.all([
+    examinePostgres(patients, limits),
+    examineRedis(patients, redis, OF_EVENTS, limits),
+    examineRedis(patients, schedulerRedis, OF_TICKS, limits),
+  ])
+  const clocks = clockFindings([...events.clocks, ...ticks.clocks, ...postgres.clocks], limits)
+  const findings = [...postgres.findings, ...events.findings, ...ticks.findings, ...clocks]
   const rank = ({ level }: Finding) => (level === 'critical' ? 0 : 1)
   return { findings: findings.sort((a, b) => rank(a) - rank(b)), sizes: postgres.sizes }
 }
@@ -85,20 +98,42 @@ async function examinePostgres(
       return { findings, clocks, sizes: await readSizes(session.client).catch(() => []) }
     })
   } catch (error) {
-    return { findings: [away('postgres', error, psql('select 1'))], clocks: [], sizes: [] }
+    return { findings: [away('postgres', 'critical', error, psql('select 1'))], clocks: [], sizes: [] }
   }
 }
 
-async function examineRedis({ redis, nowMs, timeoutMs, log }: Patients, limits: Limits): Promise<Examined> {
-  if (redis === null) return { findings: [], clocks: [] }
+interface RedisUse {
+  /** As the subject of a finding, and in the sentence about clocks. */
+  readonly subject: string
+  readonly clock: string
+  /** What it means that it doesn't answer. */
+  readonly away: Finding['level']
+  find(facts: ServerFacts, cli: RedisCli, limits: Limits): Finding[]
+}
+
+const OF_EVENTS: RedisUse = { subject: 'redis', clock: 'Redis', away: 'critical', find: redisFindings }
+const OF_TICKS: RedisUse = {
+  subject: "the scheduler's redis",
+  clock: "the scheduler's Redis",
+  away: 'warning',
+  find: schedulerRedisFindings,
+}
+
+async function examineRedis(
+  { nowMs, redisWithinMs = REDIS_WITHIN_MS, log }: Patients,
+  at: BusAddress | null,
+  use: RedisUse,
+  limits: Limits,
+): Promise<Examined> {
+  if (at === null) return { findings: [], clocks: [] }
   try {
-    const servers = await readServerFacts({ ...redis, log, nowMs, withinMs: timeoutMs })
+    const servers = await readServerFacts({ ...at, log, nowMs, withinMs: redisWithinMs })
     return {
-      findings: servers.flatMap((facts) => redisFindings(facts, limits)),
-      clocks: servers.map(({ address, clock }) => ({ of: `Redis at ${address}`, ...clock })),
+      findings: servers.flatMap((facts) => use.find(facts, redisCli(at, facts.address), limits)),
+      clocks: servers.map(({ address, clock }) => ({ of: `${use.clock} at ${address}`, ...clock })),
     }
   } catch (error) {
-    return { findings: [away('redis', error, redisCli('ping'))], clocks: [] }
+    return { findings: [away(use.subject, use.away, error, redisCli(at)('ping'))], clocks: [] }
   }
 }
 
@@ -108,7 +143,7 @@ function unexamined(name: string, error: Error): Finding {
   return { check: 'unexamined', level: 'warning', subject: 'postgres', what, remedy: psql('select current_user') }
 }
 
-function away(subject: string, error: unknown, remedy: string): Finding {
+function away(subject: string, level: Finding['level'], error: unknown, remedy: string): Finding {
   if (!(error instanceof AppError)) throw error
-  return { check: 'away', level: 'critical', subject, what: error.message, remedy }
+  return { check: 'away', level, subject, what: error.message, remedy }
 }

@@ -1,24 +1,19 @@
-/** What is wrong with the servers of Redis, by what they say of themselves. */
+/** What is wrong with the servers of Redis that keep the events, by what they say of themselves. */
 import type { ServerFacts } from '#src/bus/index.ts'
-import { type Finding, type Limits, millrace, redisCli } from './finding.ts'
+import { type Finding, type Limits, millrace, type RedisCli } from './finding.ts'
 
 /** The first with Streams as they are used here. */
 const OLDEST_MAJOR = 7
 
-export function redisFindings(facts: ServerFacts, limits: Limits): Finding[] {
+export function redisFindings(facts: ServerFacts, cli: RedisCli, limits: Limits): Finding[] {
   const subject = `redis ${facts.address}`
   const findings: Finding[] = []
   const add = (check: string, level: Finding['level'], what: string, remedy: string) =>
     findings.push({ check, level, subject, what, remedy })
-  const set = (...words: string[]) => `${redisCli('config', 'set', ...words)} && ${redisCli('config', 'rewrite')}`
+  const set = (...words: string[]) => settingIt(cli, ...words)
 
-  if (Number.parseInt(facts.version, 10) < OLDEST_MAJOR)
-    add(
-      'redis-version',
-      'critical',
-      `it is ${facts.version}, and ${OLDEST_MAJOR}.0 is the oldest that is used`,
-      'redis-server --version',
-    )
+  const old = tooOld(facts)
+  if (old !== null) add('redis-version', 'critical', old, 'redis-server --version')
   if (facts.policy !== 'noeviction')
     add(
       'redis-policy',
@@ -52,22 +47,39 @@ export function redisFindings(facts: ServerFacts, limits: Limits): Finding[] {
       'redis-aof-failed',
       'critical',
       'it could not write its append-only file: is the disk full?',
-      redisCli('info', 'persistence'),
+      cli('info', 'persistence'),
     )
   if (!facts.lastRewriteOk)
     add(
       'redis-rewrite-failed',
       'warning',
       'its last rewrite of the append-only file failed: its log says why',
-      redisCli('bgrewriteaof'),
+      cli('bgrewriteaof'),
     )
-  return [...findings, ...memoryFindings(facts, subject, limits)]
+  return [...findings, ...memoryFindings(facts, subject, cli, limits)]
 }
 
-function memoryFindings({ maxMemory, usedMemory }: ServerFacts, subject: string, limits: Limits): Finding[] {
+/** A setting that holds now, and after a restart. */
+export function settingIt(cli: RedisCli, ...words: readonly string[]): string {
+  return `${cli('config', 'set', ...words)} && ${cli('config', 'rewrite')}`
+}
+
+/** That a server is too old, in words; null when it isn't. */
+export function tooOld({ version }: ServerFacts): string | null {
+  return Number.parseInt(version, 10) < OLDEST_MAJOR
+    ? `it is ${version}, and ${OLDEST_MAJOR}.0 is the oldest that is used`
+    : null
+}
+
+function memoryFindings(
+  { maxMemory, usedMemory }: ServerFacts,
+  subject: string,
+  cli: RedisCli,
+  limits: Limits,
+): Finding[] {
   if (maxMemory === 0) {
     const what = 'maxmemory is not set: senders are not told to wait before the machine has no memory left'
-    const remedy = `${redisCli('config', 'set', 'maxmemory', '2gb')}   # what it may have; then config rewrite`
+    const remedy = `${cli('config', 'set', 'maxmemory', '2gb')}   # what it may have; then config rewrite`
     return [{ check: 'redis-maxmemory', level: 'warning', subject, what, remedy }]
   }
   const share = usedMemory / maxMemory

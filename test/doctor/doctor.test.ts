@@ -138,6 +138,16 @@ test('what is wrong with a database is found, and its remedy mends it', async (t
     const client = new pg.Client({ connectionString: databaseUrl, application_name: 'forgotten' })
     client.on('error', () => {})
     await client.connect()
+    await client.query('begin isolation level repeatable read; select count(*) from loss')
+    const { rows } = await client.query('select pg_backend_pid() as pid')
+    const subject = `open-transaction of process ${rows[0].pid} of postgres (forgotten)`
+    assert.match((await mended(subject, { transactionMs: 1 })).what, /nothing can be vacuumed/)
+  })
+
+  await t.test('one that only has locks, and none of ours that has but a name', async () => {
+    const client = new pg.Client({ connectionString: databaseUrl, application_name: 'forgotten' })
+    client.on('error', () => {})
+    await client.connect()
     await client.query('begin; select count(*) from loss')
     const { rows } = await client.query('select pg_backend_pid() as pid')
     const subject = `open-transaction of process ${rows[0].pid} of postgres (forgotten)`
@@ -243,15 +253,65 @@ test('clocks that differ are found, and servers that are away', async (t) => {
     assert.match(what, /^that of this machine is (49|50)\d\d ms ahead of that of (Redis|Postgres)/)
 
   const nowhere = { databaseUrl: 'postgresql://me:hush@127.0.0.1:1/none', redis: redisOf('redis://127.0.0.1:1') }
-  const away = await examine({ ...nowhere, nowMs: Date.now, timeoutMs: 300, log })
+  const away = await examine({
+    ...nowhere,
+    schedulerRedis: { url: 'redis+sentinel://127.0.0.1:2,127.0.0.1:3/main', setting: 'MILLRACE_SCHEDULER_REDIS_URL' },
+    nowMs: Date.now,
+    timeoutMs: 300,
+    redisWithinMs: 300,
+    log,
+  })
   assert.deepEqual(
     away.findings.map(({ check, level, subject }) => [check, level, subject]),
     [
       ['away', 'critical', 'postgres'],
       ['away', 'critical', 'redis'],
+      ['away', 'warning', "the scheduler's redis"],
     ],
   )
+  assert.match(away.findings[2]?.what ?? '', /start it, or correct MILLRACE_SCHEDULER_REDIS_URL\.$/)
+  assert.deepEqual(
+    away.findings.slice(1).map(({ remedy }) => remedy),
+    ['redis-cli -u "$MILLRACE_REDIS_URL" ping', 'redis-cli -h 127.0.0.1 -p 2 ping'],
+  )
   assert.ok(away.findings.every(({ what }) => !what.includes('hush')))
+})
+
+test('a Redis that the scheduler has for itself is looked at, as what it is', async (t) => {
+  const { databaseUrl, redisUrl } = await world(t)
+  const redis = await ownRedis(t, { config: { 'maxmemory-policy': 'allkeys-lru', appendonly: 'no' } })
+  const look = async (limits: Partial<Limits> = {}) =>
+    (
+      await examine({
+        databaseUrl,
+        redis: redisOf(redisUrl),
+        schedulerRedis: { url: redis.url, setting: 'MILLRACE_SCHEDULER_REDIS_URL' },
+        nowMs: Date.now,
+        timeoutMs: 0,
+        log,
+        limits,
+      })
+    ).findings.filter(({ subject }) => subject.includes(`:${redis.port}`))
+  const [policy, ...others] = await look()
+  assert.deepEqual(
+    [policy?.check, policy?.level, policy?.subject, others],
+    ['redis-policy', 'warning', `the scheduler's redis 127.0.0.1:${redis.port}`, []],
+    'it needs no append-only file',
+  )
+  assert.match(
+    policy?.remedy ?? '',
+    /^redis-cli -u "\$MILLRACE_SCHEDULER_REDIS_URL" config set maxmemory-policy noeviction/,
+  )
+  await mend(policy?.remedy ?? '', { databaseUrl, redisUrl: redis.url })
+  assert.deepEqual(await look(), [])
+  const client = new Redis(redis.url)
+  t.after(async () => client.disconnect())
+  const used = Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))?.[1])
+  await client.config('SET', 'maxmemory', String(Math.round(used * 1.15)))
+  assert.deepEqual(
+    (await look()).map(({ check, level }) => [check, level]),
+    [['redis-memory', 'warning']],
+  )
 })
 
 test('the command prints sizes, findings and remedies, and its exit code is for monitoring', async (t) => {
@@ -269,6 +329,19 @@ test('the command prints sizes, findings and remedies, and its exit code is for 
   await mend('millrace database repair -y', { databaseUrl, redisUrl })
   const well = await millraceHere(['database', 'doctor'], env)
   assert.deepEqual([well.exit, well.stdout.split('\n').at(-2)], [0, 'All is well.'])
+  const unlimited = await millraceHere(['database', 'doctor', '--json'], {
+    ...env,
+    MILLRACE_REDIS_URL: redisUrl,
+    MILLRACE_SCHEDULER_REDIS_URL: 'redis://127.0.0.1:1',
+    MILLRACE_DATABASE_TIMEOUT: '0',
+  })
+  assert.deepEqual(
+    JSON.parse(unlimited.stdout)
+      .findings.filter(({ check }: Finding) => check === 'away')
+      .map(({ subject }: Finding) => subject),
+    ["the scheduler's redis"],
+    'no limit for statements is none for Redis',
+  )
   const json = await millraceHere(['database', 'doctor', '--json'], {
     ...env,
     MILLRACE_DATABASE_URL: 'postgresql://me@127.0.0.1:1/none',
