@@ -11,7 +11,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it must find
 const CONTROL = /[\x00-\x1f\x7f]/
 /** An index row of Postgres holds some 2,700 bytes; a longer name or id would stop the batch that it is written with. */
-const MAX_INDEXED_BYTES = 2_560
+export const MAX_INDEXED_BYTES = 2_560
 const NONE: readonly Resource[] = Object.freeze([])
 
 /**
@@ -98,7 +98,8 @@ function tooLongForIndex(text: string): boolean {
   return text.length * 3 > MAX_INDEXED_BYTES && Buffer.byteLength(text) > MAX_INDEXED_BYTES
 }
 
-function storable(text: string): boolean {
+/** False for NUL characters and lone surrogates, which no text of Postgres may have. */
+export function storable(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0')
 }
 

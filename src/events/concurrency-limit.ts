@@ -1,6 +1,7 @@
 /** A concurrency limit as its events tell it: each carries, in `payload.concurrency_limit`, the fields that it set. */
 import { type Static, Type } from '@sinclair/typebox'
 import { MaybeInstant, RECORD_COLUMNS } from './columns.ts'
+import { indexedText, int4 } from './formats.ts'
 
 /** Slots that are somebody's until an instant: they are free again then, whatever became of their holder. */
 export interface Lease {
@@ -16,15 +17,15 @@ export interface Lease {
 /** The row of a concurrency limit. */
 export const ConcurrencyLimit = Type.Object({
   ...RECORD_COLUMNS,
-  name: Type.String(),
+  name: indexedText(),
   active: Type.Boolean(),
   /** `limit` in the API. */
-  slot_limit: Type.Integer(),
+  slot_limit: int4(),
   /** With it the limit is one of rate: so many taken slots come free each second. */
   slot_decay_per_second: Type.Number(),
   /** Seconds, a moving average: by it is told when to ask again. */
   avg_slot_occupancy_seconds: Type.Number(),
-  denied_slots: Type.Integer(),
+  denied_slots: int4(),
   /** Slots without a lease, as they were at `taken_at`. */
   taken_slots: Type.Number(),
   taken_at: Type.String(),

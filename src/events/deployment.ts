@@ -1,6 +1,7 @@
 /** A deployment as its events tell it: each carries, in `payload.deployment`, the fields that it set. */
 import { type Static, Type } from '@sinclair/typebox'
 import { Labels, MaybeId, MaybeInstant, MaybeText, RECORD_COLUMNS, Tags } from './columns.ts'
+import { nameText } from './formats.ts'
 
 /** One schedule of a deployment. They are part of it, so that one event changes a deployment and all its schedules. */
 export const DeploymentSchedule = Type.Object({
@@ -23,12 +24,12 @@ export const DEPLOYMENT_STATUSES = ['READY', 'NOT_READY'] as const
 /** The row of a deployment: names of fields are those of the table `deployment` and, where it has them, of Prefect's API. */
 export const Deployment = Type.Object({
   ...RECORD_COLUMNS,
-  name: Type.String(),
+  name: nameText(),
   /** What its author calls this version of it: `version` in the API. */
   deployment_version: MaybeText,
   description: MaybeText,
   flow_id: Type.String(),
-  flow_name: Type.String(),
+  flow_name: nameText(),
   paused: Type.Boolean(),
   schedules: Type.Unsafe<readonly DeploymentSchedule[]>(Type.Unknown()),
   /** Some schedule is active: what the scheduler looks for. */

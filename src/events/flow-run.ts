@@ -4,6 +4,8 @@
  * events' `flow_run` in their order, and nothing else is needed to make it anew.
  */
 import { type Static, Type } from '@sinclair/typebox'
+import { Tags } from './columns.ts'
+import { indexedText, int4 } from './formats.ts'
 import { STATE_TYPES } from './state.ts'
 
 const Id = Type.Union([Type.String(), Type.Null()])
@@ -31,7 +33,7 @@ export const FlowRun = Type.Object({
   version: Type.Integer(),
   created: Type.String(),
   updated: Type.String(),
-  name: Type.String(),
+  name: indexedText(),
   flow_id: Type.String(),
   flow_name: Type.String(),
   deployment_id: Id,
@@ -42,19 +44,19 @@ export const FlowRun = Type.Object({
   work_pool_name: Text,
   flow_version: Text,
   parameters: Type.Unknown(),
-  idempotency_key: Text,
+  idempotency_key: Type.Union([indexedText(), Type.Null()]),
   context: Type.Unknown(),
   empirical_policy: FlowRunPolicy,
-  tags: Type.Array(Type.String()),
+  tags: Tags,
   labels: Type.Record(Type.String(), Type.Unknown()),
   parent_task_run_id: Id,
   /** The current state, whole; the four after it are parts of it that are asked for. */
   state: Type.Unknown(),
   state_id: Id,
   state_type: Type.Union([...STATE_TYPES.map((type) => Type.Literal(type)), Type.Null()]),
-  state_name: Text,
+  state_name: Type.Union([indexedText(), Type.Null()]),
   state_timestamp: Instant,
-  run_count: Type.Integer(),
+  run_count: int4(),
   expected_start_time: Instant,
   next_scheduled_start_time: Instant,
   start_time: Instant,

@@ -8,8 +8,9 @@ export interface Instant {
 
 const CANONICAL_LENGTH = '2026-11-24T00:04:11.208894Z'.length
 const FORM = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,12}))?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?$/
-const FIRST_MS = Date.parse('0001-01-01T00:00:00Z')
-const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')
+/** The first and the last instant that `parseInstant` takes, in epoch milliseconds. */
+export const FIRST_MS = Date.parse('0001-01-01T00:00:00Z')
+export const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 /** Numbers above this are milliseconds, below it seconds: the watershed of pydantic, which Prefect's server uses. */
 const SECONDS_BELOW = 2e10
 

@@ -3,6 +3,7 @@
  * each with its id.
  */
 import { type Static, Type } from '@sinclair/typebox'
+import { int4 } from './formats.ts'
 
 const Id = Type.Union([Type.String(), Type.Null()])
 
@@ -15,7 +16,7 @@ export const Log = Type.Object({
   /** Of the logger. */
   name: Type.String(),
   /** As in Python: 10 is debug, 20 info, 30 a warning, 40 an error, 50 critical. */
-  level: Type.Integer(),
+  level: int4(),
   message: Type.String(),
   timestamp: Type.String(),
   flow_run_id: Id,

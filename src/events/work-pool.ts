@@ -1,11 +1,12 @@
 /** Work pools, their queues and their workers as events tell them: each carries the fields that it set. */
 import { type Static, Type } from '@sinclair/typebox'
 import { MaybeId, MaybeInstant, MaybeInteger, MaybeText, RECORD_COLUMNS } from './columns.ts'
+import { int4, nameText } from './formats.ts'
 
 /** The row of a work pool; in events, `payload.work_pool`. */
 export const WorkPool = Type.Object({
   ...RECORD_COLUMNS,
-  name: Type.String(),
+  name: nameText(),
   description: MaybeText,
   type: Type.String(),
   base_job_template: Type.Unknown(),
@@ -20,12 +21,12 @@ export type WorkPoolRow = Static<typeof WorkPool>
 /** The row of a work queue; in events, `payload.work_queue`. */
 export const WorkQueue = Type.Object({
   ...RECORD_COLUMNS,
-  name: Type.String(),
+  name: nameText(),
   description: Type.String(),
   is_paused: Type.Boolean(),
   concurrency_limit: MaybeInteger,
   /** From 1; lower ones come first. */
-  priority: Type.Integer(),
+  priority: int4(),
   work_pool_id: Type.String(),
   work_pool_name: Type.String(),
   /** What old clients choose runs by; kept and given back. */

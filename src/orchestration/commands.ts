@@ -54,6 +54,7 @@ export function createCommands(needs: CommandNeeds): Commands {
       },
       after: (answer) => (answer.kind === 'run' ? answer.run : null),
       ends: ({ event }) => event === FLOW_RUN_DELETED,
+      refusal: flowRunTable.refusal,
     })
     if (before !== null) await slots.settle(before, slot ?? null, answer)
     // Also when nothing was done: the client may ask again because the mirroring failed.
@@ -68,6 +69,7 @@ export function createCommands(needs: CommandNeeds): Commands {
       decide: (row, context) => decideRecord(kind, row, command, context),
       after: ({ row }) => row,
       ends: ({ event }) => event === `${kind.from}.${kind.kind}.deleted`,
+      refusal: kind.table.refusal,
     })
   }
 

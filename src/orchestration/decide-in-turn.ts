@@ -1,5 +1,6 @@
 import type { EncodedEvent } from '#src/events/encode.ts'
 import type { Event } from '#src/events/event.ts'
+import { CommandInvalid } from '../errors.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 
 /** What a command to an aggregate has to say for its decision, whatever it is about. */
@@ -11,6 +12,8 @@ export interface Deciding<Row extends { readonly version: number }, Answer> {
   after(answer: Answer): Row | null
   /** True for the event after which there is no row. */
   ends(event: Event): boolean
+  /** What of a row its table can't hold; null when it holds it all. */
+  refusal(row: Row): string | null
 }
 
 /** An aggregate before or after decisions. */
@@ -53,7 +56,7 @@ export async function decideInTurn<
   first: Standing<Row>,
   world: Pick<DecisionContext, 'newId'> & { now(): string },
   encode: (event: Event) => EncodedEvent,
-  /** For a command that can't be decided, or makes no valid event; the others go on. */
+  /** For a command that can't be decided, or makes no valid event, or a row that can't be; the others go on. */
   refuse: (command: Command, error: unknown) => void,
 ): Promise<InTurn<Command, Row, Answer>> {
   const decided: Decided<Command, Answer>[] = []
@@ -71,7 +74,11 @@ export async function decideInTurn<
       if (made.length > 0) {
         const last = (row?.version ?? lastVersion) + made.length
         const isOver = made.some((event) => command.ends(event))
-        standing = isOver ? { row: null, known: -last } : { row: command.after(answer), known: null }
+        const next = isOver ? null : command.after(answer)
+        // Appended, it would be set aside when it is applied, and all that comes after it would wait for ever.
+        const refusal = next && command.refusal(next)
+        if (refusal !== null) throw new CommandInvalid(refusal)
+        standing = isOver ? { row: null, known: -last } : { row: next, known: null }
         events.push(...encoded)
         bytes += encoded.reduce((sum, { record }) => sum + record.length, 0)
       }

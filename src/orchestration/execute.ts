@@ -36,7 +36,7 @@ export interface Executor {
    * @throws StoreUnavailable when that takes too long; the command may be given again
    * @throws BusUnavailable when it may or may not have been taken
    * @throws Overloaded when nothing was taken
-   * @throws CommandInvalid when what was asked for makes no valid event
+   * @throws CommandInvalid when what was asked for makes no valid event, or a row that its table can't hold
    */
   run<Row extends { readonly version: number }, Answer>(aggregate: Aggregate<Row, Answer>): Promise<Answer>
   /** Appends events that nobody decided, such as logs, and waits until they are applied. @throws like `run` */

@@ -1,5 +1,6 @@
 /** Reckoning with canonical instants, which are text: `YYYY-MM-DDTHH:MM:SS.ffffffZ`. Their order is that of text. */
 
+const FIRST = '0001-01-01T00:00:00.000000Z'
 const LAST = '9999-12-31T23:59:59.999999Z'
 const SECOND_LENGTH = '2026-11-24T00:04:11'.length
 
@@ -9,12 +10,13 @@ export function secondsBetween(from: string, to: string): number {
   return micros / 1e6
 }
 
-/** The instant so many seconds later; the last one of the year 9999 when it would be beyond. */
+/** The instant so many seconds later; the first one of the year 1, or the last one of 9999, when it would be beyond. */
 export function plusSeconds(instant: string, seconds: number): string {
   const micros = fraction(instant) + Math.round(seconds * 1e6)
   const carried = Math.floor(micros / 1e6)
   const ms = wholeMs(instant) + carried * 1_000
-  if (!(ms <= Date.parse('9999-12-31T23:59:59Z'))) return LAST
+  if (ms < wholeMs(FIRST)) return FIRST
+  if (!(ms <= wholeMs(LAST))) return LAST
   const rest = String(micros - carried * 1e6).padStart(6, '0')
   return `${new Date(ms).toISOString().slice(0, SECOND_LENGTH)}.${rest}Z`
 }

@@ -1,5 +1,6 @@
 /** Reads rows of tables that projections keep, as the projections see them: instants canonical, JSON as it was. */
-import { Type } from '@sinclair/typebox'
+import { type TProperties, type TSchema, Type, TypeGuard } from '@sinclair/typebox'
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { parseExact } from '#src/events/exact-json.ts'
 import { type CommonQueryMethods, type FragmentSqlToken, row, sql } from './sql.ts'
 
@@ -10,6 +11,8 @@ export interface RowTable<Row> {
   /** The row that a condition leaves; null when there is none. */
   find(db: CommonQueryMethods, where: FragmentSqlToken): Promise<Row | null>
   count(db: CommonQueryMethods, where: FragmentSqlToken): Promise<number>
+  /** What of a row Postgres would refuse, such as a number that is too large for its column; null when it takes it all. */
+  refusal(row: Row): string | null
 }
 
 const NOTHING = sql.fragment``
@@ -19,11 +22,12 @@ const Column = row(Type.Object({ name: Type.String(), type: Type.String() }))
 
 type Columns = readonly { readonly name: string; readonly type: string }[]
 
-/** @param columns those that are read; an object's keys, such as a TypeBox schema's `properties` */
-export function rowTable<Row>(table: string, columns: object): RowTable<Row> {
+/** @param columns those that are read, each with what it holds */
+export function rowTable<Row>(table: string, columns: TProperties): RowTable<Row> {
   const names = Object.keys(columns)
   const from = sql.identifier([table])
   let known: Promise<Columns> | null = null
+  let check: TypeCheck<ReturnType<typeof withoutJson>> | null = null
 
   function describe(db: CommonQueryMethods): Promise<Columns> {
     known ??= columnsOf(db, table, names)
@@ -47,7 +51,19 @@ export function rowTable<Row>(table: string, columns: object): RowTable<Row> {
     find: async (db, where) => (await select(db, where, sql.fragment`limit 1`))[0] ?? null,
     count: async (db, where) =>
       (await db.one(sql.type(Count)`select count(*) as count from ${from} t where ${where}`)).count,
+    refusal(row) {
+      check ??= TypeCompiler.Compile(withoutJson(columns))
+      const wrong = check.Check(row) ? undefined : check.Errors(row).First()
+      return wrong === undefined ? null : `${wrong.path.slice(1)}: ${wrong.message}`
+    },
   }
+}
+
+/** A column of the type `json` holds whatever it is given. */
+function withoutJson(columns: TProperties) {
+  const isJson = (schema: TSchema) =>
+    TypeGuard.IsUnknown(schema) || TypeGuard.IsObject(schema) || TypeGuard.IsRecord(schema)
+  return Type.Object(Object.fromEntries(Object.entries(columns).filter(([, schema]) => !isJson(schema))))
 }
 
 async function columnsOf(db: CommonQueryMethods, table: string, names: readonly string[]): Promise<Columns> {

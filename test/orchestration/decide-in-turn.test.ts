@@ -14,7 +14,12 @@ type Command = Deciding<Row, Row | null> & { readonly name: string }
 const event = (name: string): Event => ({ event: name }) as Event
 const encode = (bytes: number) => () => ({ record: Buffer.alloc(bytes) }) as unknown as EncodedEvent
 const world = { now: () => '2026-11-25T00:00:00.000000Z', newId: () => 'id' }
-const common = { after: (row: Row | null) => row, ends: ({ event }: Event) => event === 'deleted' }
+const MOST = 1_000
+const common = {
+  after: (row: Row | null) => row,
+  ends: ({ event }: Event) => event === 'deleted',
+  refusal: ({ sum }: Row) => (sum > MOST ? 'sum: too large' : null),
+}
 
 /** Adds to the sum, and creates what isn't there. */
 const add = (n: number): Command => ({
@@ -50,6 +55,12 @@ test('each command is decided on what the one before it leaves', async () => {
   assert.deepEqual(sums, [11, 13, 13, 16])
   assert.equal(events.length, 3)
   assert.deepEqual(standing, { row: { version: 10, sum: 16 }, known: null })
+})
+
+test('what makes a row that its table would refuse is refused by itself, and makes no event', async () => {
+  const turn = await inTurn([add(1), add(MOST), add(2)], { version: 7, sum: 10 })
+  assert.deepEqual([turn.sums, turn.refused, turn.events.length], [[11, 13], [`add ${MOST}`], 2])
+  assert.deepEqual(turn.standing.row, { version: 9, sum: 13 })
 })
 
 test('what is deleted keeps its count, and is made anew behind it', async () => {

@@ -8,8 +8,9 @@ test('microseconds are carried', () => {
   assert.equal(plusSeconds('2026-11-24T00:00:00.500000Z', -0.75), '2026-11-23T23:59:59.750000Z')
 })
 
-test('no instant is beyond the year 9999', () => {
+test('no instant is beyond the years 1 and 9999', () => {
   assert.equal(plusSeconds('2026-11-24T00:00:00.000000Z', 1e15), '9999-12-31T23:59:59.999999Z')
+  assert.equal(plusSeconds('2026-11-24T00:00:00.000000Z', -1e15), '0001-01-01T00:00:00.000000Z')
 })
 
 test('seconds between instants are exact to the microsecond', () => {

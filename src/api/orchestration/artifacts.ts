@@ -1,6 +1,7 @@
 /** `/artifacts`: what runs leave for people to look at; `/artifacts/latest`, the newest of each key. */
 import { type Static, Type } from '@sinclair/typebox'
 import { type ArtifactRow, Artifact as Row } from '#src/events/artifact.ts'
+import { indexedText } from '#src/events/formats.ts'
 import { ARTIFACTS, derivedId } from '#src/orchestration/index.ts'
 import { artifactTable } from '#src/store/artifact.ts'
 import { ArtifactFilter, artifactsWhere, isLatest } from '#src/store/filters/artifact.ts'
@@ -18,7 +19,7 @@ const Text = maybe(Type.String())
 const Metadata = maybe(Type.Record(Type.String(), Type.String()))
 const Create = Type.Object(
   {
-    key: maybe(Type.String({ pattern: '^[a-z0-9-]*$', description: 'Lower-case letters, digits and dashes.' })),
+    key: maybe(indexedText({ pattern: '^[a-z0-9-]*$', description: 'Lower-case letters, digits and dashes.' })),
     type: Text,
     description: Text,
     data: Type.Optional(Type.Unknown()),

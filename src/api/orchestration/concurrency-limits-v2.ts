@@ -2,6 +2,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { readUuid } from '#src/events/check.ts'
 import type { ConcurrencyLimitRow } from '#src/events/concurrency-limit.ts'
+import { int4 } from '#src/events/formats.ts'
 import {
   activeSlots,
   CONCURRENCY_LIMITS,
@@ -18,7 +19,7 @@ import { INTEGRITY } from './conventions.ts'
 import { limitOf, maybe, Name, Nothing, Paging } from './fields.ts'
 import type { OrchestrationNeeds } from './needs.ts'
 
-const Count = Type.Integer({ minimum: 0 })
+const Count = int4(0)
 const Rate = Type.Number({ minimum: 0 })
 const Create = Type.Object(
   {

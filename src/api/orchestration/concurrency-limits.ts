@@ -2,6 +2,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { SlotsTaken } from '#src/errors.ts'
 import type { ConcurrencyLimitRow } from '#src/events/concurrency-limit.ts'
+import { indexedText, int4 } from '#src/events/formats.ts'
 import {
   CONCURRENCY_LIMITS,
   derivedId,
@@ -28,10 +29,7 @@ const Limit = Type.Object({
   concurrency_limit: Type.Integer(),
   active_slots: Type.Array(Type.String(), { description: 'Task runs that hold a slot.' }),
 })
-const Create = Type.Object(
-  { tag: Type.String(), concurrency_limit: Type.Integer({ minimum: 0 }) },
-  { additionalProperties: false },
-)
+const Create = Type.Object({ tag: indexedText(), concurrency_limit: int4(0) }, { additionalProperties: false })
 const Minimal = Type.Object({ id: Type.String(), name: Type.String(), limit: Type.Integer() })
 const Taking = Type.Object({ names: Type.Array(Type.String()), task_run_id: Uuid })
 const ByTag = Type.Object({ tag: Type.String() })

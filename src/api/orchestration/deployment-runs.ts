@@ -2,7 +2,6 @@
 import { Type } from '@sinclair/typebox'
 import { AppError } from '#src/errors.ts'
 import type { DeploymentRow } from '#src/events/deployment.ts'
-import { parseInstant } from '#src/events/instant.ts'
 import {
   checkParameters,
   deploymentsPolled,
@@ -89,8 +88,8 @@ export function deploymentRuns(app: Api, needs: OrchestrationNeeds): void {
     async ({ params, body }) => {
       const deployment = await findDeployment(needs, params.id)
       if (deployment === null) return null // as on Prefect's server
-      const fromMs = parseInstant(body.start_time ?? now())?.ms as number
-      const endMs = body.end_time == null ? fromMs + HORIZON.maxMs : (parseInstant(body.end_time)?.ms as number)
+      const fromMs = Date.parse(instant(body.start_time ?? now()))
+      const endMs = body.end_time == null ? fromMs + HORIZON.maxMs : Date.parse(instant(body.end_time))
       const horizon = {
         minRuns: body.min_runs ?? HORIZON.minRuns,
         maxRuns: body.max_runs ?? HORIZON.maxRuns,

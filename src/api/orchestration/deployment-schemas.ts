@@ -2,13 +2,14 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { ConcurrencyLimitRow } from '#src/events/concurrency-limit.ts'
 import { type DeploymentRow, DeploymentSchedule, Deployment as Row } from '#src/events/deployment.ts'
+import { int4 } from '#src/events/formats.ts'
 import { GlobalLimit, globalLimitOf } from './concurrency-limits-v2.ts'
 import { Labels, maybe, Name, Tags, Uuid, When } from './fields.ts'
 import { FlowRunCreate } from './flow-run-schemas.ts'
 
 const Anything = Type.Record(Type.String(), Type.Unknown())
 const Text = maybe(Type.String())
-const Positive = maybe(Type.Integer({ minimum: 1 }))
+const Positive = maybe(int4(1))
 
 /** As on Prefect's server. */
 const MAX_SCHEDULED_RUNS = 50

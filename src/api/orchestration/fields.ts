@@ -1,32 +1,23 @@
 /** Fields as Prefect's clients send them: what may be left out, ids, instants, names, pages. */
-import { FormatRegistry, type Static, type TSchema, Type } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 import { readUuid } from '#src/events/check.ts'
-import { parseInstantOrDate } from '#src/events/instant.ts'
+import { indexedText, instant, int4, nameText, Uuid, When } from '#src/events/formats.ts'
 import { RequestRefused } from '../../errors.ts'
 
-if (!FormatRegistry.Has('any-uuid')) FormatRegistry.Set('any-uuid', (text) => readUuid(text) !== null)
-if (!FormatRegistry.Has('instant')) FormatRegistry.Set('instant', (text) => parseInstantOrDate(text) !== null)
+export { instant, Uuid, When }
 
 /** What may be left out, or be null, which is the same. */
 export function maybe<T extends TSchema>(schema: T) {
   return Type.Optional(Type.Union([schema, Type.Null()]))
 }
 
-/** A UUID in any of the forms that Python reads; `uuid` makes it canonical. */
-export const Uuid = Type.String({ format: 'any-uuid' })
 export function uuid(text: string): string {
   return readUuid(text) ?? text
 }
 
-/** ISO 8601 with `T` or a space, a date alone, or epoch seconds; `instant` makes it canonical. */
-export const When = Type.Union([Type.String({ format: 'instant' }), Type.Number()])
-export function instant(when: Static<typeof When>): string {
-  return parseInstantOrDate(when)?.iso as string
-}
-
 /** A name without the characters that Prefect bans for the sake of its URLs. */
-export const Name = Type.String({ pattern: '^[^/%&><]+$' })
-export const Tags = Type.Array(Type.String())
+export const Name = nameText({ pattern: '^[^/%&><]+$' })
+export const Tags = Type.Array(indexedText())
 export const Labels = Type.Record(Type.String(), Type.Union([Type.Boolean(), Type.Number(), Type.String()]))
 export const Params = Type.Object({ id: Type.String() })
 export const Nothing = Type.Null()
@@ -34,9 +25,9 @@ export const Nothing = Type.Null()
 const MAX_LIMIT = 200
 
 /** Members of a body that asks for a part of a list. */
-export const Paging = { limit: maybe(Type.Integer()), offset: maybe(Type.Integer({ minimum: 0 })) }
+export const Paging = { limit: maybe(Type.Integer()), offset: maybe(int4(0)) }
 /** Members of a body that asks for a page with its number. */
-export const Paginating = { limit: maybe(Type.Integer()), page: maybe(Type.Integer({ minimum: 1 })) }
+export const Paginating = { limit: maybe(Type.Integer()), page: maybe(int4(1)) }
 
 /** @throws RequestRefused in the words of Prefect's server */
 export function limitOf({ limit }: { readonly limit?: number | null | undefined }): number {

@@ -1,6 +1,7 @@
 /** Bodies of requests about flow runs, and what commands are made of them. */
 import { type Static, Type } from '@sinclair/typebox'
 import type { FlowRunPolicy } from '#src/events/flow-run.ts'
+import { indexedText } from '#src/events/formats.ts'
 import { type FlowRunUpdate, type NewFlowRun, runName } from '#src/orchestration/index.ts'
 import { RequestInvalid } from '../validation.ts'
 import { Labels, maybe, Tags, Uuid, uuid } from './fields.ts'
@@ -22,7 +23,7 @@ const Text = maybe(Type.String())
 export const FlowRunCreate = Type.Object(
   {
     state: maybe(StateCreate),
-    name: Text,
+    name: maybe(indexedText()),
     flow_id: Uuid,
     flow_version: Text,
     parameters: Type.Optional(Anything),
@@ -32,7 +33,7 @@ export const FlowRunCreate = Type.Object(
     empirical_policy: Type.Optional(Policy),
     tags: Type.Optional(Tags),
     labels: maybe(Labels),
-    idempotency_key: Text,
+    idempotency_key: maybe(indexedText()),
     work_pool_name: Text,
     work_queue_name: Text,
     job_variables: maybe(Anything),
@@ -43,7 +44,7 @@ export const FlowRunCreate = Type.Object(
 
 export const FlowRunChange = Type.Object(
   {
-    name: Text,
+    name: maybe(indexedText()),
     flow_version: Text,
     parameters: Type.Optional(Anything),
     empirical_policy: Type.Optional(Policy),

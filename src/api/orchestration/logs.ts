@@ -1,5 +1,6 @@
 /** `/logs`: lines that runs logged. They come in batches and can be asked for; `/logs/out` (sockets/) sends them live. */
 import { Type } from '@sinclair/typebox'
+import { int4 } from '#src/events/formats.ts'
 import { Log } from '#src/events/log.ts'
 import { logEvents } from '#src/orchestration/index.ts'
 import { LogFilter, logIs } from '#src/store/filters/log.ts'
@@ -12,7 +13,7 @@ import type { OrchestrationNeeds } from './needs.ts'
 const LogCreate = Type.Object(
   {
     name: Type.String(),
-    level: Type.Integer(),
+    level: int4(),
     message: Type.String(),
     timestamp: When,
     flow_run_id: maybe(Uuid),

@@ -1,5 +1,6 @@
 /** Task runs as clients make them. */
 import { type Static, Type } from '@sinclair/typebox'
+import { indexedText, nameText } from '#src/events/formats.ts'
 import { type NewTaskRun, runName } from '#src/orchestration/index.ts'
 import { instant, Labels, maybe, Tags, Uuid, When } from './fields.ts'
 import { StateCreate } from './states.ts'
@@ -27,10 +28,10 @@ export const TaskRunCreate = Type.Object(
   {
     id: maybe(Uuid),
     state: maybe(StateCreate),
-    name: Text,
+    name: maybe(indexedText()),
     flow_run_id: maybe(Uuid),
-    task_key: Type.String(),
-    dynamic_key: Type.String(),
+    task_key: nameText(),
+    dynamic_key: nameText(),
     cache_key: maybe(Type.String({ maxLength: 2000 })),
     cache_expiration: maybe(When),
     task_version: Text,

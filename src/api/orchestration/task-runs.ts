@@ -1,5 +1,6 @@
 /** `/task_runs`: those that clients have the server make and change, for a nested flow or for a worker. */
 import { Type } from '@sinclair/typebox'
+import { indexedText } from '#src/events/formats.ts'
 import { derivedId, runName } from '#src/orchestration/index.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import { sql } from '#src/store/sql.ts'
@@ -13,7 +14,7 @@ import { TaskRunResponse, taskRunResponse } from './task-run-response.ts'
 import { newTaskRun, TaskRunCreate } from './task-run-schemas.ts'
 
 const SetState = Type.Object({ state: StateCreate, force: maybe(Type.Boolean()) })
-const Update = Type.Object({ name: maybe(Type.String()) }, { additionalProperties: false })
+const Update = Type.Object({ name: maybe(indexedText()) }, { additionalProperties: false })
 
 export function taskRuns(app: Api, { commands, store, now, newId }: OrchestrationNeeds): void {
   app.post(

@@ -1,11 +1,12 @@
 /** Work pools, queues and workers as clients send and read them. */
 import { type Static, Type } from '@sinclair/typebox'
+import { int4, nameText } from '#src/events/formats.ts'
 import { Worker, WorkPool, type WorkPoolRow, WorkQueue, type WorkQueueRow } from '#src/events/work-pool.ts'
-import { maybe } from './fields.ts'
+import { maybe, Name } from './fields.ts'
 
 const Anything = Type.Record(Type.String(), Type.Unknown())
 const Text = maybe(Type.String())
-const Limit = maybe(Type.Integer({ minimum: 0 }))
+const Limit = maybe(int4(0))
 const Storage = Type.Object({
   bundle_upload_step: maybe(Anything),
   bundle_execution_step: maybe(Anything),
@@ -13,7 +14,7 @@ const Storage = Type.Object({
 })
 export type Storage = Static<typeof Storage>
 /** A name that isn't blank, without what Prefect bans for the sake of its URLs. */
-const PoolName = Type.String({ pattern: '^[^/%&><]*[^/%&><\\s\'"][^/%&><]*$' })
+const PoolName = nameText({ pattern: '^[^/%&><]*[^/%&><\\s\'"][^/%&><]*$' })
 
 export const WorkPoolCreate = Type.Object(
   {
@@ -42,13 +43,12 @@ const queueFields = {
   description: Text,
   is_paused: Type.Optional(Type.Boolean()),
   concurrency_limit: Limit,
-  priority: maybe(Type.Integer({ minimum: 1 })),
+  priority: maybe(int4(1)),
   filter: Type.Optional(Type.Unknown()),
 }
-const QueueName = Type.String({ pattern: '^[^/%&><]+$' })
-export const WorkQueueCreate = Type.Object({ ...queueFields, name: QueueName }, { additionalProperties: false })
+export const WorkQueueCreate = Type.Object({ ...queueFields, name: Name }, { additionalProperties: false })
 export const WorkQueueUpdate = Type.Object(
-  { ...queueFields, name: maybe(QueueName), last_polled: Type.Optional(Type.Unknown()) },
+  { ...queueFields, name: maybe(Name), last_polled: Type.Optional(Type.Unknown()) },
   { additionalProperties: false },
 )
 

@@ -1,5 +1,6 @@
 /** `/work_pools/{pool}/workers`: workers say that they are there, and are looked at. */
 import { Type } from '@sinclair/typebox'
+import { int4 } from '#src/events/formats.ts'
 import { poolNamed, WORKERS, workerSeen } from '#src/orchestration/index.ts'
 import { WorkerFilter, workerIs } from '#src/store/filters/work-pool.ts'
 import { sql } from '#src/store/sql.ts'
@@ -12,7 +13,7 @@ import { WorkerResponse } from './work-pool-schemas.ts'
 
 const OfPool = Type.Object({ pool: Type.String() })
 const ByName = Type.Object({ pool: Type.String(), worker: Type.String() })
-const Heartbeat = Type.Object({ name: Type.String(), heartbeat_interval_seconds: maybe(Type.Integer()) })
+const Heartbeat = Type.Object({ name: Type.String(), heartbeat_interval_seconds: maybe(int4()) })
 const Filter = Type.Object({ workers: maybe(WorkerFilter), ...Paging })
 
 export function workers(app: Api, needs: OrchestrationNeeds): void {

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { parseTextQuery, type TextTerm } from '#src/events/filter/text.ts'
+import { instant } from '#src/events/formats.ts'
 import type { LogLine } from '#src/events/log.ts'
 import { type FragmentSqlToken, sql } from '../sql.ts'
 import {
@@ -9,7 +10,6 @@ import {
   columnOf,
   filterOf,
   group,
-  instant,
   joined,
   maybe,
   NumberTerm,

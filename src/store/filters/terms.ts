@@ -3,8 +3,7 @@
  * SQL, or null where it asks for nothing. Schemas of filters forbid what they don't know, as Prefect's do.
  */
 import { type Static, type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
-import { FilterInvalid } from '#src/events/filter.ts'
-import { parseInstantOrDate } from '#src/events/instant.ts'
+import { instant, int4, When } from '#src/events/formats.ts'
 import { type FragmentSqlToken, sql } from '../sql.ts'
 
 export type Condition = FragmentSqlToken | null
@@ -25,8 +24,6 @@ export function filterOf<T extends TProperties>(members: T) {
 }
 
 export const Uuid = Type.String({ format: 'uuid' })
-/** ISO 8601 with `T` or a space, or epoch seconds. */
-const When = Type.Union([Type.String(), Type.Number()])
 
 export const IdTerm = terms({ any_: maybe(Type.Array(Uuid)), not_any_: maybe(Type.Array(Uuid)) })
 export const AnyIdTerm = terms({
@@ -49,8 +46,8 @@ export const TagsTerm = terms({
 })
 export const TimeTerm = terms({ before_: maybe(When), after_: maybe(When), is_null_: maybe(Type.Boolean()) })
 export const NumberTerm = terms({
-  ge_: maybe(Type.Integer()),
-  le_: maybe(Type.Integer()),
+  ge_: maybe(int4()),
+  le_: maybe(int4()),
   is_null_: maybe(Type.Boolean()),
 })
 
@@ -141,11 +138,4 @@ export function numberIs(column: FragmentSqlToken, term: Static<typeof NumberTer
 function isNull(column: FragmentSqlToken, asked: boolean | null | undefined): Condition {
   if (typeof asked !== 'boolean') return null
   return asked ? sql.fragment`${column} is null` : sql.fragment`${column} is not null`
-}
-
-/** @throws FilterInvalid when it is no date */
-export function instant(value: string | number): string {
-  const found = parseInstantOrDate(value)
-  if (found === null) throw new FilterInvalid(`'${value}' is no date: write ISO 8601, such as 2026-11-24T00:00:00Z.`)
-  return found.iso
 }
