@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AwsClient } from 'aws4fetch'
 import { ArchiveUnavailable } from '#src/errors.ts'
-import type { ArchivePlace } from './place.ts'
+import type { ArchivePlace, WrittenObject } from './place.ts'
 
 /** How a bucket is reached; see `MILLRACE_ARCHIVE_S3_…`. */
 export interface BucketOptions {
@@ -74,8 +74,8 @@ export function bucketArchive(url: string, options: BucketOptions): ArchivePlace
     }
   }
 
-  async function list(prefix: string, signal?: AbortSignal): Promise<string[]> {
-    const keys: string[] = []
+  async function listWritten(prefix: string, signal?: AbortSignal): Promise<WrittenObject[]> {
+    const found: WrittenObject[] = []
     let token: string | undefined
     do {
       const query = new URLSearchParams({ 'list-type': '2', prefix: root + prefix })
@@ -83,11 +83,19 @@ export function bucketArchive(url: string, options: BucketOptions): ArchivePlace
       const answer = (await ask({ method: 'GET', address: `${base}?${query}`, signal }))?.toString('utf8') ?? ''
       if (!answer.includes('<ListBucketResult'))
         throw new ArchiveUnavailable(`${bucket} at ${host} gave no list of keys`)
-      keys.push(...[...answer.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key = '']) => plain(key).slice(root.length)))
+      for (const [, said = ''] of answer.matchAll(/<Contents>([\s\S]*?)<\/Contents>/g)) {
+        const key = /<Key>([^<]*)<\/Key>/.exec(said)?.[1] ?? ''
+        const written = /<LastModified>([^<]*)<\/LastModified>/.exec(said)?.[1] ?? ''
+        found.push({ key: plain(key).slice(root.length), writtenMs: Date.parse(written) })
+      }
       token = /<NextContinuationToken>([^<]*)<\/NextContinuationToken>/.exec(answer)?.[1]
       token = token === undefined ? undefined : plain(token)
     } while (token !== undefined)
-    return keys.sort()
+    return found.sort((a, b) => (a.key < b.key ? -1 : 1))
+  }
+
+  async function list(prefix: string, signal?: AbortSignal): Promise<string[]> {
+    return (await listWritten(prefix, signal)).map(({ key }) => key)
   }
 
   return {
@@ -97,6 +105,7 @@ export function bucketArchive(url: string, options: BucketOptions): ArchivePlace
     },
     get: (key, signal) => ask({ method: 'GET', address: addressOf(key), signal }),
     list,
+    listWritten,
     async remove(key) {
       const keys = key.endsWith('/') ? await list(key) : [key]
       for (const each of keys) await ask({ method: 'DELETE', address: addressOf(each) })

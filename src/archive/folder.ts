@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ArchiveUnavailable } from '#src/errors.ts'
-import type { ArchivePlace } from './place.ts'
+import type { ArchivePlace, WrittenObject } from './place.ts'
 
-/** Begins the names of files that are being written; what a process that died left is removed with its folder. */
+/** Begins the names of files that are being written; what a process that died left is removed with its attempt's folder. */
 const UNFINISHED = '.unfinished-'
 
 /** An archive in a folder, which is made when the first object is written. @param url `file:///…` */
@@ -18,14 +18,13 @@ export function folderArchive(url: string): ArchivePlace {
     const path = fileOf(key)
     await makeFolder(dirname(path))
     const unfinished = join(dirname(path), UNFINISHED + randomUUID())
-    const file = await open(unfinished, 'wx')
     try {
-      await file.writeFile(bytes)
-      await file.sync()
-    } finally {
-      await file.close()
+      await writeSynced(unfinished, bytes)
+      await rename(unfinished, path)
+    } catch (error) {
+      await rm(unfinished, { force: true }).catch(() => {}) // a full disk is not to be filled with attempts
+      throw error
     }
-    await rename(unfinished, path)
     await syncFolder(dirname(path))
   }
 
@@ -38,10 +37,20 @@ export function folderArchive(url: string): ArchivePlace {
       .sort()
   }
 
+  async function listWritten(prefix: string): Promise<WrittenObject[]> {
+    const found: WrittenObject[] = []
+    for (const key of await list(prefix)) {
+      const file = await stat(fileOf(key)).catch(unlessMissing(null)) // removed since it was listed
+      if (file !== null) found.push({ key, writtenMs: file.mtimeMs })
+    }
+    return found
+  }
+
   return {
     put: (key, bytes, signal) => orUnavailable(root, put(key, bytes, signal), signal),
     get: (key) => orUnavailable(root, readFile(fileOf(key)).catch(unlessMissing(null))),
     list: (prefix) => orUnavailable(root, list(prefix)),
+    listWritten: (prefix) => orUnavailable(root, listWritten(prefix)),
     remove: (key) => orUnavailable(root, rm(fileOf(key), { recursive: key.endsWith('/'), force: true })),
     urlOf: (key) => `${url.replace(/\/$/, '')}/${key}`,
   }
@@ -62,6 +71,16 @@ async function makeFolder(path: string, last = false): Promise<void> {
     return makeFolder(path, true)
   }
   await syncFolder(dirname(path))
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx')
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -8,8 +8,15 @@ export interface ArchivePlace {
   get(key: string, signal?: AbortSignal): Promise<Buffer | null>
   /** All keys that begin with this, sorted. */
   list(prefix: string, signal?: AbortSignal): Promise<string[]>
+  /** The same with when each was written last, by the archive's own clock. */
+  listWritten(prefix: string, signal?: AbortSignal): Promise<WrittenObject[]>
   /** Removes an object or, if the key ends with a slash, all that begin with it. Harmless when there is none. */
   remove(key: string): Promise<void>
   /** The object's URL, for people. */
   urlOf(key: string): string
+}
+
+export interface WrittenObject {
+  readonly key: string
+  readonly writtenMs: number
 }

@@ -26,6 +26,8 @@ import type { ArchivePlace } from './place.ts'
 
 /** Lines of one part, before they are packed: what is held in memory, and sent in one request. */
 const PART_BYTES = 32 * 1024 * 1024
+/** A round ends after hours. */
+const OLD_MS = 24 * 3_600_000
 const pack = promisify(gzip)
 
 export interface WriteDayOptions {
@@ -50,16 +52,15 @@ export async function writeDay(day: DetachedDay, options: WriteDayOptions): Prom
   const expected = await countLines(pool, day)
   const before = await writtenBefore(place, day, expected, signal)
   if (before !== null) return before
+  await removeUnfinished(place, day, { writtenBeforeMs: nowMs() - OLD_MS })
   const folder = newFolder(date, day.generation)
-  const parts = await writeParts(day, folder, expected, options)
-  const events = parts.reduce((sum, part) => sum + part.events, 0)
-  if (events !== expected) throw new ArchiveDamaged(`${events} of ${expected} events of ${date} were written`)
+  const parts = await writeWhole(day, folder, expected, options)
   const manifest: Manifest = {
     format: 'millrace-events-1',
     day: date,
     generation: day.generation,
     detachedAt: day.detachedAt,
-    events,
+    events: expected,
     bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
     oldest: day.oldest,
     newest: day.newest,
@@ -71,6 +72,10 @@ export async function writeDay(day: DetachedDay, options: WriteDayOptions): Prom
   const back = await place.get(key, signal)
   if (back === null || !back.equals(formatManifest(manifest)))
     throw new ArchiveDamaged(`${key} reads otherwise than it was written`)
+  // Should this process have stood still for so long that its attempt was taken for a dead one's.
+  const there = new Set(await place.list(folder, signal))
+  const gone = parts.find((part) => !there.has(part.key))
+  if (gone !== undefined) throw new ArchiveDamaged(`${gone.key} is not there any more`)
   return { key, manifest }
 }
 
@@ -90,16 +95,47 @@ async function writtenBefore(
   return null
 }
 
-/** Removes what attempts that were cut off have left of a day that is archived, and dropped from the database. */
-export async function removeUnfinished(place: ArchivePlace, { day, generation }: DetachedDay): Promise<void> {
-  const keys = await place.list(attemptsOf(isoDay(day), generation))
-  const finished = new Set(keys.filter(isManifestKey).map(folderOf))
-  for (const folder of new Set(keys.map(folderOf))) if (!finished.has(folder)) await place.remove(folder)
+/**
+ * Removes what attempts that were cut off have left of a day. Once it is archived and dropped from the database, all of it;
+ * before that only what is so old that nobody is at it any more.
+ */
+export async function removeUnfinished(
+  place: ArchivePlace,
+  { day, generation }: Pick<DetachedDay, 'day' | 'generation'>,
+  { writtenBeforeMs = Number.POSITIVE_INFINITY }: { readonly writtenBeforeMs?: number } = {},
+): Promise<void> {
+  const objects = await place.listWritten(attemptsOf(isoDay(day), generation))
+  for (const [folder, those] of Map.groupBy(objects, ({ key }) => folderOf(key))) {
+    if (those.some(({ key }) => isManifestKey(key))) continue
+    if (those.every(({ writtenMs }) => writtenMs < writtenBeforeMs)) await place.remove(folder)
+  }
 }
 
 function unlessDamaged(error: unknown): StoredManifest[] {
   if (error instanceof ArchiveDamaged) return []
   throw error
+}
+
+/**
+ * All parts, or none: a disk that is full, or a bucket that breaks off, would be filled with attempts. Who is to stop stops at
+ * once, and leaves them to the next. An attempt with a manifest is never removed: others may rely on it already.
+ */
+async function writeWhole(
+  day: DetachedDay,
+  folder: string,
+  expected: number,
+  options: WriteDayOptions,
+): Promise<ArchivePart[]> {
+  try {
+    const parts = await writeParts(day, folder, expected, options)
+    const events = parts.reduce((sum, part) => sum + part.events, 0)
+    if (events !== expected)
+      throw new ArchiveDamaged(`${events} of ${expected} events of ${isoDay(day.day)} were written`)
+    return parts
+  } catch (error) {
+    if (!options.signal.aborted) await options.place.remove(folder).catch(() => {})
+    throw error
+  }
 }
 
 async function writeParts(

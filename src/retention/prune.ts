@@ -5,6 +5,7 @@ import { detachedDays } from '#src/store/retention/detach-day.ts'
 import { releaseHeld } from '#src/store/retention/held-day.ts'
 import { dropUnusedCopies } from '#src/store/retention/kept-copy.ts'
 import { isoDay, strayDay } from '#src/store/retention/log-days.ts'
+import { droppedLately } from '#src/store/retention/pruned-day.ts'
 import { createParts, type Parts } from './parts.ts'
 import { type LogPlan, planLog } from './plan.ts'
 import { finishDay, pruneDay } from './prune-day.ts'
@@ -20,6 +21,7 @@ export async function pruneLog(needs: PruneNeeds, signal: AbortSignal): Promise<
   const total = { days: 0, events: 0, bytes: 0, deletedEvents: 0, waiting: 0 }
   await parts.try('days that were held', undefined, () => releaseHeld(pool, nowMs()))
   await parts.try('copies that nobody needs', 0, () => dropUnusedCopies(pool))
+  await parts.try('the rest of attempts to archive', undefined, () => tidyArchive(needs))
   await parts.try('late events', undefined, () => gatherStrays(pool, nowMs() - policy.defaultMs, parts))
   let archiveWorks = true
   for (const day of await parts.try('days that left', [], () => detachedDays(pool))) {
@@ -43,6 +45,11 @@ export async function pruneLog(needs: PruneNeeds, signal: AbortSignal): Promise<
     await parts.try(`${named.name} of ${named.date}`, undefined, () => pruneName(needs, named, total, signal))
   }
   return { ...total, failed: parts.failed() }
+}
+
+/** A killed process may have dropped a day and not removed what earlier attempts to archive it had left. */
+async function tidyArchive({ pool, archive }: PruneNeeds): Promise<void> {
+  if (archive !== null) for (const day of await droppedLately(pool)) await archive.tidy(day)
 }
 
 /**

@@ -17,7 +17,7 @@ export interface DayArchive {
    */
   write(day: DetachedDay, signal: AbortSignal, onProgress: (events: number, total: number) => void): Promise<Archived>
   /** Removes what attempts that were cut off have left of a day that was written and dropped. */
-  tidy(day: DetachedDay): Promise<void>
+  tidy(day: Pick<DetachedDay, 'day' | 'generation'>): Promise<void>
 }
 
 /** What has just happened. */

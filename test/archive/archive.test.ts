@@ -13,6 +13,7 @@ import {
   writeDay,
 } from '#src/archive/index.ts'
 import { loadSettings } from '#src/config.ts'
+import { ArchiveUnavailable } from '#src/errors.ts'
 import { dayOf } from '#src/store/day-partitions.ts'
 import { copyEntries } from '#src/store/event-log.ts'
 import { detachDay, detachedDays } from '#src/store/retention/detach-day.ts'
@@ -105,13 +106,16 @@ for (const [kind, make] of Object.entries({ 'a folder': folder, 'a bucket of S3'
     const dying: ArchivePlace = {
       ...place,
       async put(key, bytes) {
-        if (++puts === 3) throw new Error('the process dies here')
+        if (++puts % 3 === 0) throw new Error('the process dies here')
         return place.put(key, bytes)
       },
     }
     const options = { pool, nowMs: Date.now, signal, partBytes: 20_000 }
-    await assert.rejects(writeDay(day, { ...options, place: dying }), /dies here/)
+    const killed: ArchivePlace = { ...dying, remove: async () => {} } // a process that is killed removes nothing
+    await assert.rejects(writeDay(day, { ...options, place: killed }), /dies here/)
     assert.deepEqual(await listArchive(place), [])
+    const [rest] = await place.listWritten('events/')
+    assert.ok(Math.abs((rest?.writtenMs ?? 0) - Date.now()) < 60_000)
     await writeDay(day, { ...options, place, partBytes: 30_000 })
     const [stored] = await readManifests(place)
     assert.equal(stored?.manifest.events, 300)
@@ -119,7 +123,11 @@ for (const [kind, make] of Object.entries({ 'a folder': folder, 'a bucket of S3'
     assert.deepEqual(again, stored) // nothing is written twice
     const { events } = await prune(archiveIn(place, { pool }))
     assert.equal(events, 300)
-    assert.equal((await place.list('events/')).length, (stored?.manifest.parts.length ?? 0) + 1) // the rest is tidied away
+    const whole = (stored?.manifest.parts.length ?? 0) + 1
+    assert.equal((await place.list('events/')).length, whole) // the rest is tidied away
+    await place.put(`events/2026-03-03/1-00000000/00001.ndjson.gz`, Buffer.from('of a process that was killed then'))
+    await prune(archiveIn(place, { pool }))
+    assert.equal((await place.list('events/')).length, whole)
   })
 }
 
@@ -187,4 +195,53 @@ test('an archive that is not there, or that does not know the key, says so in a 
   await assert.rejects(open({ ...environment }).get('none'), { message: /can't be reached/ })
   const folder = open({ MILLRACE_ARCHIVE_URL: 'file:///dev/null/nowhere' })
   await assert.rejects(folder.put('a', Buffer.from('b')), { message: /the folder \/dev\/null\/nowhere can't be used/ })
+})
+
+test('an attempt that fails leaves nothing behind, one that was killed leaves it until it is old', async (t) => {
+  const place = await folder(t)
+  const { pool, put, makeDays } = await logWorld(t)
+  await makeDays(['2026-03-03'])
+  await put('2026-03-03T12:00:00Z', 'order.placed', 300)
+  await detachDay(pool, MARCH_3, { keptOf: () => [], withinMs: 1_000 })
+  const [day] = await detachedDays(pool)
+  assert.ok(day)
+  let puts = 0
+  const full: ArchivePlace = {
+    ...place,
+    put: (key, bytes) => (++puts === 3 ? Promise.reject(new ArchiveUnavailable('no space')) : place.put(key, bytes)),
+  }
+  const options = { pool, signal, partBytes: 20_000 }
+  await assert.rejects(writeDay(day, { ...options, place: full, nowMs: Date.now }), /no space/)
+  assert.deepEqual(await place.list('events/'), [])
+
+  const killed = 'events/2026-03-03/1-00000000/00001.ndjson.gz'
+  await place.put(killed, Buffer.from('of a process that was killed'))
+  puts = 0
+  const stopping = new AbortController()
+  const asked: ArchivePlace = {
+    ...place,
+    async put(key, bytes) {
+      await place.put(key, bytes)
+      if (++puts === 2) stopping.abort(new Error('asked to stop'))
+    },
+  }
+  await assert.rejects(
+    writeDay(day, { ...options, place: asked, signal: stopping.signal, nowMs: Date.now }),
+    /asked to stop/,
+  )
+  assert.equal((await place.list('events/')).length, 3)
+  const { manifest } = await writeDay(day, { ...options, place, nowMs: () => Date.now() + 2 * DAY_MS })
+  assert.deepEqual(
+    (await place.list('events/')).map((key) => key.endsWith('/manifest.json')).filter((isIt) => isIt).length,
+    1,
+  )
+  assert.equal((await place.list('events/')).length, manifest.parts.length + 1)
+})
+
+test('a file that could not be written whole leaves nothing', async (t) => {
+  const place = await folder(t)
+  await place.put('events/a/b', Buffer.from('x'))
+  await assert.rejects(place.put('events/a/b/c', Buffer.from('y')), { code: 'ARCHIVE_UNAVAILABLE' })
+  await assert.rejects(place.put('events/a', Buffer.from('y')), { code: 'ARCHIVE_UNAVAILABLE' }) // a folder has its name
+  assert.deepEqual(await place.list(''), ['events/a/b'])
 })

@@ -32,6 +32,15 @@ export async function prunedDays(db: Queryable): Promise<{ readonly date: string
   return rows
 }
 
+/** What was dropped lately: the process that did it may have died before it had tidied up. */
+export async function droppedLately(db: Queryable): Promise<{ readonly day: number; readonly generation: number }[]> {
+  const { rows } = await db.query<{ day: number; generation: number }>(
+    `select (day - date '1970-01-01')::int4 as day, generation from pruned_day
+     where state = 'dropped' and dropped_at > now() - interval '1 day' order by day, generation`,
+  )
+  return rows
+}
+
 /** A day of which events left the log after a moment; null when none did. */
 export async function prunedSince(db: Queryable, moment: string): Promise<string | null> {
   const { rows } = await db.query<{ date: string }>(
