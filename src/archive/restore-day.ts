@@ -1,5 +1,6 @@
 /** Brings an archived day back into the log, where it stays for a while. */
 import type { Pool } from 'pg'
+import { ArchiveDamaged } from '#src/errors.ts'
 import { encodeEvent } from '#src/events/encode.ts'
 import type { Event } from '#src/events/event.ts'
 import { parseInstant } from '#src/events/instant.ts'
@@ -9,6 +10,7 @@ import { insertEntries, type LogEntry } from '#src/store/event-log.ts'
 import { holdDay } from '#src/store/retention/held-day.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import { linesOf, readPart } from './check-part.ts'
+import { verifyDay } from './list.ts'
 import type { EventPlace, Manifest } from './manifest.ts'
 import type { ArchivePlace } from './place.ts'
 
@@ -31,10 +33,18 @@ export interface RestoreOptions {
 /** What one transaction adds, small enough for live ingest to pass between two. */
 const BATCH_BYTES = 2 * 1024 * 1024
 
-/** Adds the events of these manifests, all of one day, that the log has not. Doing it again adds nothing. */
+/**
+ * Adds the events of these manifests, all of one day, that the log has not. Doing it again adds nothing. All of it is read and
+ * compared first, so that of a damaged day nothing is added.
+ * @throws ArchiveUnavailable, ArchiveDamaged
+ */
 export async function restoreDay(manifests: readonly Manifest[], options: RestoreOptions): Promise<Restored> {
   const { place, pool, nowMs, forMs, signal, onProgress } = options
   const [{ day } = { day: '' }] = manifests
+  for (const manifest of manifests) {
+    const problem = await verifyDay(place, manifest, signal)
+    if (problem !== null) throw new ArchiveDamaged(problem)
+  }
   const number = dayOf(Date.parse(day))
   await holdDay(pool, number, nowMs() + forMs, 'restored from the archive')
   await makeDayPartitions(pool, [number])

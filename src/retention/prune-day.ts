@@ -7,16 +7,19 @@ import { namesKept } from './policy.ts'
 import type { PruneNeeds, Total } from './steps.ts'
 
 /** Long enough for a pause between the queries of a busy log, short enough that a run ends. */
-const DETACH_WITHIN_MS = 20_000
+const WITHIN_MS = 20_000
 
 /** Detaches a day and finishes it. False when the archive doesn't work: then no other day should be detached either. */
 export async function pruneDay(needs: PruneNeeds, plan: DayPlan, total: Total, signal: AbortSignal): Promise<boolean> {
   const { pool, policy, nowMs, onStep } = needs
   const { day, date, waitsFor } = plan
-  if (waitsFor !== null) return wait(needs, total, date, waitsFor)
+  if (waitsFor !== null) {
+    wait(needs, total, date, waitsFor)
+    return true
+  }
   const detachment = await detachDay(pool, day, {
     keptOf: (names) => namesKept(policy, names, dayEndMs(day), nowMs()),
-    withinMs: DETACH_WITHIN_MS,
+    withinMs: WITHIN_MS,
     signal,
   })
   if (!detachment.done) {
@@ -39,10 +42,12 @@ export async function finishDay(
   const { pool, archive, onStep } = needs
   const date = isoDay(day.day)
   try {
-    const onProgress = (events: number, total: number) => onStep?.({ step: 'archiving', date, events, total })
+    const onProgress = (events: number, all: number) => onStep?.({ step: 'archiving', date, events, total: all })
     const archived = (await archive?.write(day, signal, onProgress)) ?? null
     if (archived !== null) onStep?.({ step: 'archived', date, ...archived })
-    if (!(await dropDetached(pool, day, archived))) return true
+    const dropping = await dropDetached(pool, day, archived, { withinMs: WITHIN_MS, signal })
+    if (dropping === 'busy') wait(needs, total, date, 'its table is still read: by a backup that takes long, perhaps')
+    if (dropping !== 'dropped') return true
     const events = archived?.events ?? day.events
     total.days++
     total.events += events
@@ -60,8 +65,7 @@ export async function finishDay(
   }
 }
 
-function wait({ onStep }: PruneNeeds, total: Total, date: string, reason: string): true {
+function wait({ onStep }: PruneNeeds, total: Total, date: string, reason: string): void {
   total.waiting++
   onStep?.({ step: 'waits', date, reason })
-  return true
 }

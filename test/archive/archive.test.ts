@@ -245,3 +245,22 @@ test('a file that could not be written whole leaves nothing', async (t) => {
   await assert.rejects(place.put('events/a', Buffer.from('y')), { code: 'ARCHIVE_UNAVAILABLE' }) // a folder has its name
   assert.deepEqual(await place.list(''), ['events/a/b'])
 })
+
+test('of a damaged day nothing is brought back', async (t) => {
+  const place = await folder(t)
+  const { pool, put, prune, makeDays, tables } = await logWorld(t)
+  await makeDays(['2026-03-03'])
+  await put('2026-03-03T12:00:00Z', 'order.placed', 300)
+  await prune(archiveIn(place, { pool, partBytes: 20_000 }))
+  const manifests = (await readManifests(place)).map(({ manifest }) => manifest)
+  const last = manifests[0]?.parts.at(-1)?.key ?? ''
+  assert.match(last, /0000[2-9]/)
+  const right = (await place.get(last)) as Buffer
+  await place.put(last, right.subarray(0, -5))
+  const options = { place, pool, nowMs: () => NOW, forMs: DAY_MS, signal }
+  await assert.rejects(restoreDay(manifests, options), { code: 'ARCHIVE_DAMAGED' })
+  assert.deepEqual(await tables(), [])
+  assert.equal((await pool.query('select from held_day')).rowCount, 0)
+  await place.put(last, right)
+  assert.equal((await restoreDay(manifests, options)).added, 300)
+})

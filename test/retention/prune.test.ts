@@ -4,7 +4,7 @@ import { planLog } from '#src/retention/plan.ts'
 import { planTables } from '#src/retention/plan-tables.ts'
 import { dayOf } from '#src/store/day-partitions.ts'
 import { endRebuild, requestRebuild } from '#src/store/rebuild/job.ts'
-import { detachDay } from '#src/store/retention/detach-day.ts'
+import { detachDay, dropDetached } from '#src/store/retention/detach-day.ts'
 import { holdDay } from '#src/store/retention/held-day.ts'
 import { DAY_MS, logWorld, NOW } from './log-world.ts'
 
@@ -261,4 +261,22 @@ test('a plan says of names how much of what age would leave, and who needs it', 
   await holdDay(pool, MARCH_3 + 2, NOW + 1_000, 'restored')
   assert.match((await names())[0]?.waitsFor ?? '', /^it is held until /)
   assert.equal((await prune({ overrides })).deletedEvents, 0)
+})
+
+test('a detached day that somebody still reads keeps no other from leaving, and is dropped later', async (t) => {
+  const { put, makeDays, pool, tables } = await logWorld(t)
+  await makeDays(DATES)
+  await put('2026-03-03T12:00:00Z', 'order.placed')
+  const detachment = await detachDay(pool, MARCH_3, { keptOf: () => [], withinMs: 1_000 })
+  assert.ok(detachment.done)
+  const backup = await pool.connect()
+  await backup.query(`begin; lock table ${detachment.detached.table} in access share mode`)
+  assert.equal(await dropDetached(pool, detachment.detached, null, { withinMs: 200 }), 'busy')
+  const dropping = dropDetached(pool, detachment.detached, null, { withinMs: 20_000 })
+  await backup.query(`select from ${detachment.detached.table}`) // nobody queues behind the wait
+  await backup.query('commit')
+  backup.release()
+  assert.equal(await dropping, 'dropped')
+  assert.equal(await dropDetached(pool, detachment.detached, null, { withinMs: 200 }), 'raced')
+  assert.deepEqual(await tables(), ['event_20260304', 'event_20260305', 'event_20260312'])
 })

@@ -71,24 +71,33 @@ export async function detachDay(pool: Pool, day: number, options: DetachOptions)
   }
 }
 
-/**
- * Drops a detached day, and notes in the same transaction where it was archived and how many events it really had. False
- * when another process was faster.
- */
+/** What became of a day's table: another process may have been faster, or somebody who took it before still reads it. */
+export type Dropping = 'dropped' | 'raced' | 'busy'
+
+/** Drops a detached day, and notes in the same transaction where it was archived and how many events it really had. */
 export async function dropDetached(
   pool: Pool,
   { day, generation, table }: DetachedDay,
   archived: Archived | null,
-): Promise<boolean> {
-  return inTransaction(pool, 0, async (client) => {
-    const { rowCount } = await client.query(
-      `update pruned_day set state = 'dropped', dropped_at = now(), archive = $3, event_count = coalesce($4, event_count)
+  { withinMs, signal }: Pick<DetachOptions, 'withinMs' | 'signal'>,
+): Promise<Dropping> {
+  const dropOnce = () =>
+    inTransaction(pool, 0, async (client): Promise<Dropping> => {
+      await client.query(`set local lock_timeout = ${LOCK_MS}`)
+      const { rowCount } = await client.query(
+        `update pruned_day set state = 'dropped', dropped_at = now(), archive = $3, event_count = coalesce($4, event_count)
        where day = date '1970-01-01' + $1::int4 and generation = $2 and state <> 'dropped'`,
-      [day, generation, archived?.where ?? null, archived?.events ?? null],
-    )
-    if (rowCount === 1) await client.query(`drop table ${table}`)
-    return rowCount === 1
-  })
+        [day, generation, archived?.where ?? null, archived?.events ?? null],
+      )
+      if (rowCount === 1) await client.query(`drop table ${table}`)
+      return rowCount === 1 ? 'dropped' : 'raced'
+    })
+  try {
+    return await untilLocked(dropOnce, { withinMs, signal })
+  } catch (error) {
+    if (isBusy(error)) return 'busy'
+    throw error
+  }
 }
 
 /** Days that are detached and not dropped yet, the oldest first. */

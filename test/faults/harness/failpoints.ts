@@ -27,8 +27,8 @@ export const RETENTION_FAILPOINTS: readonly Failpoint[] = [
     'await place.put(key, formatManifest(manifest), signal)',
   ),
   before('when the manifest was written', 'src/archive/write-day.ts', 'const back = await place.get(key, signal)'),
-  before('before the drop', 'src/retention/prune-day.ts', 'if (!(await dropDetached('),
-  before('before the drop commits', 'src/store/retention/detach-day.ts', 'return rowCount === 1'),
+  before('before the drop', 'src/retention/prune-day.ts', 'const dropping = await dropDetached('),
+  before('before the drop commits', 'src/store/retention/detach-day.ts', "return rowCount === 1 ? 'dropped'"),
   before('when the day is dropped', 'src/retention/prune-day.ts', "onStep?.({ step: 'dropped', date"),
   before('when the archive is to be tidied', 'src/retention/prune-day.ts', 'await archive?.tidy(day)'),
 ]
