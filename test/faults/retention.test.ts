@@ -1,7 +1,8 @@
 /**
  * kill -9 of the process that prunes, at every step, under full ingest and while stragglers of the pruned days come in:
  * what is kept is in the log, what left is in the archive, each event once, and nothing half dropped stays. The same of
- * runs: those that ended long ago are gone with all that belonged to them, and no other.
+ * names, of tables beside the log, and of runs: those that ended long ago are gone with all that belonged to them, and no
+ * other; and of a day that is brought back.
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -15,15 +16,21 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import pg from 'pg'
 import { dayOf, makeDayPartitions } from '#src/store/day-partitions.ts'
+import { insertDeadLetters } from '#src/store/dead-letter.ts'
 import { isoDay } from '#src/store/retention/log-days.ts'
 import { makeTemporaryHome } from '#test/servers/temporary-home.ts'
+import { letter } from '#test/store/dead-letter/letters.ts'
 import { type Cluster, startCluster } from './harness/cluster.ts'
-import { CLEAR_AT_ONCE, RETENTION_FAILPOINTS, RUN_FAILPOINTS } from './harness/failpoints.ts'
+import { CLEAR_AT_ONCE, RESTORE_FAILPOINTS, RETENTION_FAILPOINTS, RUN_FAILPOINTS } from './harness/failpoints.ts'
 
 const PRELOAD = new URL('./harness/preload.ts', import.meta.url).href
 const PRUNER = fileURLToPath(new URL('./harness/pruner.ts', import.meta.url))
 const TODAY = dayOf(Date.now())
 const OLD = [TODAY - 12, TODAY - 11, TODAY - 10]
+/** Of this day only late events are there, in the default partition. */
+const LATE = TODAY - 20
+/** A day that is kept but for its noise. */
+const NOISY = TODAY - 3
 const EACH = 2_000
 
 test('a process that dies while it prunes loses nothing that is kept, and leaves nothing half dropped', async (t) => {
@@ -36,19 +43,20 @@ test('a process that dies while it prunes loses nothing that is kept, and leaves
   const settings = {
     MILLRACE_SERVICES_RETENTION_ENABLED: 'false',
     MILLRACE_SERVICES_PROJECTION_REBUILDER_ENABLED: 'false', // it may find old days that it was not told of, and hold them
-    MILLRACE_EVENTS_RETENTION_OVERRIDES: '{"billing.*": "2y"}',
+    MILLRACE_EVENTS_RETENTION_OVERRIDES: '{"billing.*": "2y", "noise": "1h"}',
     MILLRACE_ARCHIVE_URL: pathToFileURL(folder).href,
     MILLRACE_RUNS_RETENTION: '1h',
   }
   const { apis, redis, postgres, query, sendHttp, assertKept } = await startCluster(t, { settings })
   const pool = new pg.Pool({ connectionString: postgres.url, max: 2 })
+  await fillTables(pool)
   const left = (await fill(pool)).filter(({ event }) => event === 'order.placed').map(({ id }) => id)
   const running = await makeRuns(apis[0]?.url ?? '', query)
   const producer = sendHttp()
   const stragglers = sendStragglers(pool)
 
   /** What it said before it ended, or was ended. */
-  const prune = async (failpoint: string): Promise<string> => {
+  const prune = async (failpoint: string, more: Record<string, string> = {}): Promise<string> => {
     const compiled = process.env['MILLRACE_TEST_COMPILED']
     const child = spawn(process.execPath, ['--import', PRELOAD, PRUNER], {
       env: {
@@ -59,6 +67,7 @@ test('a process that dies while it prunes loses nothing that is kept, and leaves
         MILLRACE_REDIS_URL: redis.url,
         MILLRACE_DATABASE_URL: postgres.url,
         MILLRACE_TEST_FAILPOINT: failpoint,
+        ...more,
         ...(compiled && { NODE_COMPILE_CACHE: compiled }),
       },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -100,8 +109,28 @@ test('a process that dies while it prunes loses nothing that is kept, and leaves
     `select count(*)::int4 as count from event where event = 'order.placed' and occurred < now() - interval '9 days'`,
   )
   assert.deepEqual(rest, [{ count: 0 }])
+  assert.deepEqual(
+    await query(`select event, count(*)::int4 as count from event where event = any('{noise,quiet}') group by event`),
+    [{ event: 'quiet', count: EACH }],
+  )
+  assert.deepEqual(await query('select event from pruned_name'), [{ event: 'noise' }])
+  assert.deepEqual(await query(`select reason from dead_letter where reason ~ '^(old|fresh)$'`), [{ reason: 'fresh' }])
+
+  const [day = 0] = OLD
+  const restoring = { MILLRACE_TEST_RESTORE: isoDay(day) }
+  for (const { name } of RESTORE_FAILPOINTS)
+    assert.ok(!(await prune(name, restoring)).includes('"done"'), `to die ${name}`)
+  assert.match(await prune('', restoring), /"step":"done"/)
+  const back = await query<{ count: number; ids: number }>(
+    `select count(*)::int4 as count, count(distinct id)::int4 as ids from event
+     where event = 'order.placed' and occurred < to_timestamp(($1::float8 + 1) * 86400)`,
+    [day],
+  )
+  assert.deepEqual(back, [{ count: EACH, ids: EACH }], 'a day that was brought back is not whole, or twice there')
   t.diagnostic(`${late.length} late events while ${pruners.length - 1} processes were killed`)
-  await query(`delete from event where event ~ '^(billing|prefect|millrace)\\.'`) // not the producer's, who accounts for its own
+  await query(
+    `delete from event where event ~ '^(billing|prefect|millrace)\\.' or event = 'quiet' or occurred < now() - interval '9 days'`,
+  ) // not the producer's, who accounts for its own
   await pool.end()
   await assertKept()
 })
@@ -140,15 +169,36 @@ async function makeRuns(url: string, query: Cluster['query']): Promise<string> {
   return running.id
 }
 
+/** Old dead letters, more than are deleted at once, and a fresh one. */
+async function fillTables(pool: pg.Pool): Promise<void> {
+  await insertDeadLetters(pool, [
+    ...Array.from({ length: 300 }, () => letter({ reason: 'old' })),
+    letter({ reason: 'fresh' }),
+  ])
+  await pool.query(`update dead_letter set last_seen = now() - interval '1 year' where reason = 'old'`)
+}
+
 /** Old days, half of each to be kept. The persister has passed them: their positions are before any of today. */
 async function fill(pool: pg.Pool): Promise<{ id: string; event: string }[]> {
-  await makeDayPartitions(pool, OLD)
+  await makeDayPartitions(pool, [...OLD, NOISY])
+  await insertEvents(pool, [NOISY], ['noise', 'quiet'])
+  return [
+    ...(await insertEvents(pool, OLD, ['order.placed', 'billing.seeded'])),
+    ...(await insertEvents(pool, [LATE], ['order.placed'])),
+  ]
+}
+
+async function insertEvents(
+  pool: pg.Pool,
+  days: readonly number[],
+  names: readonly string[],
+): Promise<{ id: string; event: string }[]> {
   const { rows } = await pool.query<{ id: string; event: string }>(
     `insert into event (occurred, id, event, resource_id, terms, received, partition, entry_ms, entry_seq, entry_index, resource, related, payload)
      select to_timestamp(day * 86400.0 + n), gen_random_uuid(), name, 'order.1', '{}', now(), 0, 1, n, 0, '{"prefect.resource.id":"order.1"}', '[]', '{}'
-     from unnest($1::int4[]) as day, unnest(array['order.placed', 'billing.seeded']) as name, generate_series(1, $2::int4) as n
+     from unnest($1::int4[]) as day, unnest($3::text[]) as name, generate_series(1, $2::int4) as n
      returning id, event`,
-    [OLD, EACH],
+    [days, EACH, names],
   )
   return rows
 }

@@ -17,7 +17,11 @@ export const NOW = Date.parse('2026-03-12T12:00:00Z')
 
 /** Torn down with `t`; the group `persister` has applied all that is put. */
 export async function logWorld(t: TestScope) {
-  const pool = await migrated(t)
+  return logIn(await migrated(t))
+}
+
+/** The same in a database with the schema of this release. */
+export async function logIn(pool: pg.Pool) {
   let seq = 0
   await takeCheckpoint(pool, 'persister', 0)
 

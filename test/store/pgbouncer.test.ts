@@ -1,11 +1,16 @@
-/** Everything goes through a real PgBouncer in transaction mode: the upgrade, and the whole way of an event. */
+/** Everything goes through a real PgBouncer in transaction mode: the upgrade, and the whole way of an event, until it leaves. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import pg from 'pg'
+import { openArchive, readManifests, restoreDay } from '#src/archive/index.ts'
+import { loadSettings } from '#src/config.ts'
+import { exclusively } from '#src/store/exclusive.ts'
 import { migrate, migrationStatus } from '#src/store/migrate.ts'
 import { ServerProcess } from '#test/faults/harness/process.ts'
+import { archiveIn, DAY_MS, logIn, NOW } from '#test/retention/log-world.ts'
 import { findPgBouncer, startPgBouncer } from '#test/servers/pgbouncer.ts'
 import { makeTemporaryHome, removeHome } from '#test/servers/temporary-home.ts'
 import { waitUntil } from '#test/wait-until.ts'
@@ -110,6 +115,40 @@ test('indexes are built through PgBouncer, and of two upgrades one waits', { ski
   assert.deepEqual([await one, await two], [{ applied: ['0002_by_place'] }, { applied: [] }])
   assert.deepEqual(await built('reading_by_place'), ['reading', 'reading_1', 'reading_2', 'reading_default'])
   assert.deepEqual((await migrationStatus(bouncer.url, folder)).pending, [])
+  await assertNoState(bouncer.url, databaseUrl)
+})
+
+test('days leave through PgBouncer, are archived and brought back, by one process at a time', { skip }, async (t) => {
+  const { databaseUrl, defer } = await world(t)
+  await migrate(databaseUrl, { timeoutMs: 0 })
+  const bouncer = await startPgBouncer(binary, databaseUrl, CONNECTIONS)
+  defer(() => bouncer.stop())
+  const home = makeTemporaryHome()
+  defer(() => removeHome(home))
+  const pool = new pg.Pool({ connectionString: bouncer.url, max: CONNECTIONS - 1 })
+  defer(() => pool.end())
+  const place = openArchive(loadSettings({ env: { MILLRACE_ARCHIVE_URL: pathToFileURL(home).href } }).settings)
+  assert.ok(place)
+  const { put, prune, places, makeDays, tables } = await logIn(pool)
+  await makeDays(['2026-03-03', '2026-03-04', '2026-03-10'])
+  for (const date of ['2026-03-02', '2026-03-03', '2026-03-04']) {
+    await put(`${date}T12:00:00Z`, 'order.placed', 500) // the 2nd has no day any more
+    await put(`${date}T12:00:00Z`, 'billing.paid', 3)
+  }
+  await put('2026-03-10T12:00:00Z', 'heartbeat', 1_500)
+  const overrides = { 'billing.*': 700 * DAY_MS, heartbeat: DAY_MS }
+  const done = await exclusively(pool, 'retention', async () => {
+    assert.equal(await exclusively(pool, 'retention', async () => 'a second one'), null)
+    return prune({ overrides, ...archiveIn(place, { pool }) })
+  })
+  assert.deepEqual([done?.days, done?.events, done?.deletedEvents, done?.failed], [3, 1_500, 1_500, 0])
+  assert.deepEqual(await places(), { event_20260302: 3, event_20260303: 3, event_20260304: 3 })
+  assert.deepEqual(await tables(), ['event_20260302', 'event_20260303', 'event_20260304', 'event_20260310'])
+  const manifests = (await readManifests(place, '2026-03-03')).map(({ manifest }) => manifest)
+  const { signal } = new AbortController()
+  const restored = await restoreDay(manifests, { place, pool, nowMs: () => NOW, forMs: DAY_MS, signal })
+  assert.deepEqual(restored, { events: 500, added: 500 })
+  assert.equal(await exclusively(pool, 'retention', async () => 'the lock was given back'), 'the lock was given back')
   await assertNoState(bouncer.url, databaseUrl)
 })
 

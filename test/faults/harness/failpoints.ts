@@ -13,8 +13,9 @@ function before(name: string, file: string, find: string): Failpoint {
   return { name, file, edits: [{ find, replace: `${DIE}\n${find}` }] }
 }
 
-/** In the order in which a day passes them. */
+/** In the order in which a run passes them: what one left to do, the next one finishes first. */
 export const RETENTION_FAILPOINTS: readonly Failpoint[] = [
+  before('when late events were moved', 'src/store/attach-day.ts', "await client.query('savepoint attaching')"),
   before('while what is kept is copied', 'src/store/retention/kept-copy.ts', 'await client.query(`analyze'),
   before('when what is kept was copied', 'src/store/retention/detach-day.ts', 'const swapOnce = async'),
   before('when the day is locked', 'src/store/retention/detach-day.ts', 'const detached = await note(client, day'),
@@ -31,7 +32,26 @@ export const RETENTION_FAILPOINTS: readonly Failpoint[] = [
   before('before the drop commits', 'src/store/retention/detach-day.ts', "return rowCount === 1 ? 'dropped'"),
   before('when the day is dropped', 'src/retention/prune-day.ts', "onStep?.({ step: 'dropped', date"),
   before('when the archive is to be tidied', 'src/retention/prune-day.ts', 'await archive?.tidy(day)'),
+  before(
+    'before it is noted that a name left',
+    'src/retention/prune-names.ts',
+    'if (deleted.deleted > 0) await notePruned',
+  ),
+  before('when events of a name were deleted', 'src/retention/prune-names.ts', 'sum += deleted'),
+  before('before rows of a table are deleted', 'src/store/retention/ledger.ts', 'return rowCount ?? 0'),
+  before('when rows of a table were deleted', 'src/retention/ledgers.ts', 'onDeleted(deleted)'),
 ]
+
+const RESTORE = 'src/archive/restore-day.ts'
+/** In the order in which a day that is brought back passes them, in small batches. */
+export const RESTORE_FAILPOINTS: readonly Failpoint[] = [
+  before('before a day is held', RESTORE, 'await holdDay('),
+  before('when a day is made', RESTORE, 'let [events, added] = [0, 0]'),
+  before('when a part of a day is back', RESTORE, 'onProgress?.(events)'),
+].map((failpoint) => ({
+  ...failpoint,
+  edits: [{ find: 'const BATCH_BYTES = 2 * 1024 * 1024', replace: 'const BATCH_BYTES = 100_000' }, ...failpoint.edits],
+}))
 
 /** In the order in which a tick passes them. */
 export const TICK_FAILPOINTS: readonly Failpoint[] = [
@@ -73,9 +93,8 @@ export const CLEAR_AT_ONCE: Failpoint = { name: 'nowhere', file: CLEAR_RUNS, edi
 
 /** @throws Error when there is none */
 export function failpointNamed(name: string): Failpoint {
-  const found = [...RETENTION_FAILPOINTS, ...RUN_FAILPOINTS, ...TICK_FAILPOINTS, CLEAR_AT_ONCE].find(
-    (each) => each.name === name,
-  )
+  const all = [...RETENTION_FAILPOINTS, ...RESTORE_FAILPOINTS, ...RUN_FAILPOINTS, ...TICK_FAILPOINTS, CLEAR_AT_ONCE]
+  const found = all.find((each) => each.name === name)
   if (found) return found
   throw new Error(`no failpoint '${name}'`)
 }

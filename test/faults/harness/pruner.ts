@@ -1,8 +1,9 @@
 /**
- * A process that prunes once, as the service and the API do, and says each step in a line of JSON. With nothing else of
+ * A process that prunes once, as the service and the API do, and says each step in a line of JSON; or brings the day back
+ * that `MILLRACE_TEST_RESTORE` names. With nothing else of
  * Millrace in it: it starts in a fraction of a server's time, and is started for each place at which it is to die.
  */
-import { openArchive } from '#src/archive/index.ts'
+import { openArchive, readManifests, restoreDay } from '#src/archive/index.ts'
 import { createBus, RECORDER } from '#src/bus/index.ts'
 import { loadSettings } from '#src/config.ts'
 import { createLog } from '#src/log.ts'
@@ -39,5 +40,15 @@ const context = {
   nowMs: Date.now,
 }
 const say = (step: object) => void process.stdout.write(`${JSON.stringify(step)}\n`)
-say({ step: 'done', ...(await runRetention(context, new AbortController().signal, say)) })
+const { signal } = new AbortController()
+const day = process.env['MILLRACE_TEST_RESTORE']
+
+async function restore(date: string) {
+  const { place } = context
+  if (place === null) throw new Error('there is no archive')
+  const manifests = (await readManifests(place, date)).map(({ manifest }) => manifest)
+  return restoreDay(manifests, { ...context, place, forMs: 3_600_000, signal })
+}
+
+say({ step: 'done', ...(day ? await restore(day) : await runRetention(context, signal, say)) })
 process.exit(0)
