@@ -81,9 +81,14 @@ function statusOf(error: FastifyError | Error): number {
 
 /** A field beside those of Prefect's bodies, which its clients pass over. A fault of ours has none: it says nothing. */
 function codeOf(status: number, error: Error): { readonly code?: string } {
-  if (error instanceof AppError) return error.code in STATUSES ? { code: error.code } : {}
+  if (isKnown(error)) return { code: error.code }
   if (isBrokenJson(error)) return { code: 'REQUEST_INVALID' }
   return status === 413 ? { code: 'BODY_TOO_LARGE' } : {}
+}
+
+/** One that is made for those who ask: its sentence holds what they can act on, and no secret. */
+function isKnown(error: Error): error is AppError {
+  return error instanceof AppError && error.code in STATUSES
 }
 
 function bodyOf(status: number, error: Error, request: FastifyRequest): object {
@@ -96,7 +101,8 @@ function bodyOf(status: number, error: Error, request: FastifyRequest): object {
   }
   if (status === 401) return { exception_message: 'Unauthorized' }
   if (status === 429 || status === 503) return { exception_message: STATUS_CODES[status], detail: error.message }
-  if (status >= 500) return { exception_message: 'Internal Server Error' }
+  if (status >= 500)
+    return { exception_message: 'Internal Server Error', ...(isKnown(error) && { detail: error.message }) }
   return { detail: sentenceOf(status, error, request) }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Type } from '@sinclair/typebox'
 import { createServer } from '#src/api/server.ts'
-import { BatchInvalid, BusUnavailable, NotFound, Overloaded } from '#src/errors.ts'
+import { ArchiveDamaged, BatchInvalid, BusUnavailable, NotFound, Overloaded } from '#src/errors.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
 import { settingsWith } from './test-api.ts'
@@ -64,6 +64,12 @@ test('overload and outage say when to come again, in whole seconds', async (t) =
     exception_message: 'Service Unavailable',
     detail: 'Redis does not answer.',
   })
+})
+
+test('a fault that has a sentence for whoever asks keeps it', async (t) => {
+  const damaged = await (await failing(t, new ArchiveDamaged('a part is missing'))).inject('/fail')
+  assert.equal(damaged.statusCode, 500)
+  assert.equal(damaged.json().detail, 'The archive is damaged: a part is missing.')
 })
 
 test('a wrong body is refused with what is wrong, where, and the body itself', async (t) => {
