@@ -1,7 +1,9 @@
 /** `/millrace/archive`: the days that left the log, to be listed, checked and brought back. */
 import { Type } from '@sinclair/typebox'
-import { listArchive, readManifests, restoreDay, verifyDay } from '#src/archive/index.ts'
+import { findLacking, listArchive, readArchive, restoreDay, verifyArchive } from '#src/archive/index.ts'
 import type { RetentionContext } from '#src/retention/context.ts'
+import { archivedDays } from '#src/store/retention/archived-day.ts'
+import { storeError } from '#src/store/unavailable.ts'
 import { ArchiveUnset, NotFound } from '../errors.ts'
 import { sendProgress } from './progress.ts'
 import type { Route } from './route.ts'
@@ -23,6 +25,7 @@ const Listed = Type.Object({
       url: Text,
     }),
   ),
+  unreadable: Type.Array(Type.Object({ url: Text, problem: Text }), { description: 'Manifests that are damaged.' }),
 })
 const HOLD_MS = { minimum: 60_000, maximum: 315_360_000_000, default: 604_800_000 }
 
@@ -32,42 +35,42 @@ export const archive: Route<RetentionContext> = (app, { place: configured, pool,
     if (configured === null) throw new ArchiveUnset()
     return configured
   }
-  const manifestsOf = async (day: string | undefined) => {
-    const manifests = (await readManifests(place(), day)).map(({ manifest }) => manifest)
-    if (manifests.length === 0 && day !== undefined) throw new NotFound(`Nothing of ${day} is archived.`)
-    return manifests
+  /** What the archive has, of one day or of all, and what it should have. */
+  const look = async (day?: string) => {
+    // In this order: a day that is archived at this moment is in the database last.
+    const expected = await archivedDays(pool, day ?? null).catch((error: unknown) => {
+      throw storeError(error)
+    })
+    const contents = await readArchive(place(), day)
+    if (day !== undefined && contents.stored.length + contents.unreadable.length + expected.length === 0)
+      throw new NotFound(`Nothing of ${day} is archived.`)
+    return { contents, expected }
   }
   app.get(
     '/millrace/archive',
     { schema: { tags, summary: 'Every archived day', response: { 200: Listed } } },
-    async () => ({ days: await listArchive(place()) }),
+    async () => listArchive(place()),
   )
   app.post(
     '/millrace/archive/verify',
     {
       schema: {
         tags,
-        summary: 'Read archived days and compare them with their manifests; a line of JSON for each',
+        summary:
+          'Read archived days and compare them with their manifests, and with what was dropped; a line of JSON for each',
         body: Type.Object({ day: Type.Optional(Day) }, { additionalProperties: false }),
       },
     },
     async ({ body: { day } }, reply) => {
-      const manifests = await manifestsOf(day)
+      const { contents, expected } = await look(day)
       return sendProgress(reply, log, async (onStep, signal) => {
-        let damaged = 0
-        for (const manifest of manifests) {
-          signal.throwIfAborted()
-          const problem = await verifyDay(place(), manifest, signal)
-          if (problem !== null) damaged++
-          onStep({
-            step: 'verified',
-            day: manifest.day,
-            generation: manifest.generation,
-            events: manifest.events,
-            problem,
-          })
+        let [days, damaged] = [0, 0]
+        for await (const verified of verifyArchive(place(), contents, expected, signal)) {
+          days++
+          if (verified.problem !== null) damaged++
+          onStep({ step: 'verified', ...verified })
         }
-        return { days: manifests.length, damaged }
+        return { days, damaged }
       })
     },
   )
@@ -81,7 +84,10 @@ export const archive: Route<RetentionContext> = (app, { place: configured, pool,
       },
     },
     async ({ body: { day, forMs } }, reply) => {
-      const manifests = await manifestsOf(day)
+      const { contents, expected } = await look(day)
+      const [lacking] = findLacking(contents, expected)
+      if (lacking !== undefined) throw lacking.damage // a part of a day would look like all of it
+      const manifests = contents.stored.map(({ manifest }) => manifest)
       const total = manifests.reduce((sum, { events }) => sum + events, 0)
       return sendProgress(reply, log, async (onStep, signal) => {
         const onProgress = (events: number) => onStep({ step: 'restored', events, total })

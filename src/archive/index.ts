@@ -8,10 +8,11 @@ import { folderArchive } from './folder.ts'
 import type { ArchivePlace } from './place.ts'
 
 export { linesOf, readPart } from './check-part.ts'
-export { type ListedDay, listArchive, readManifests, verifyDay } from './list.ts'
+export { type ArchiveContents, type ListedDay, listArchive, readArchive, readManifests } from './list.ts'
 export type { ArchivePart, EventPlace, Manifest, StoredManifest } from './manifest.ts'
 export type { ArchivePlace } from './place.ts'
 export { type Restored, restoreDay } from './restore-day.ts'
+export { findLacking, type VerifiedDay, verifyArchive, verifyDay } from './verify.ts'
 export { removeUnfinished, writeDay } from './write-day.ts'
 
 /** The archive that the settings name; null when they name none. */

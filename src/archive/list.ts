@@ -1,7 +1,14 @@
 /** What is in an archive. */
 import { ArchiveDamaged } from '#src/errors.ts'
-import { readPart } from './check-part.ts'
-import { daysFolder, folderOf, isManifestKey, type Manifest, parseManifest, type StoredManifest } from './manifest.ts'
+import {
+  daysFolder,
+  folderOf,
+  isManifestKey,
+  type Manifest,
+  parseManifest,
+  partOfDay,
+  type StoredManifest,
+} from './manifest.ts'
 import type { ArchivePlace } from './place.ts'
 
 /** A bucket answers in tens of milliseconds, and an archive of years has a thousand manifests. */
@@ -14,59 +21,63 @@ export interface ListedDay extends Omit<Manifest, 'parts' | 'format' | 'detached
   readonly url: string
 }
 
-/** Every archived day and generation, the oldest first. What has no manifest is not listed. */
-export async function listArchive(place: ArchivePlace): Promise<ListedDay[]> {
-  return (await readManifests(place)).map((stored) => listed(place, stored))
+/** A manifest that is there and can't be read. */
+export interface UnreadableManifest {
+  readonly key: string
+  readonly damage: ArchiveDamaged
 }
 
-/** The manifests, of one day (`2026-11-01`) or of all, in the order of days and generations. */
-export async function readManifests(place: ArchivePlace, day?: string): Promise<StoredManifest[]> {
-  return readThose(place, (await place.list(daysFolder(day))).filter(isManifestKey))
+/** What has a manifest; both in the order of days, generations and attempts. */
+export interface ArchiveContents {
+  readonly stored: readonly StoredManifest[]
+  readonly unreadable: readonly UnreadableManifest[]
 }
 
-/** Those of these keys that are there, in the order of days, generations and attempts. @throws ArchiveDamaged */
-export async function readThose(place: ArchivePlace, keys: readonly string[]): Promise<StoredManifest[]> {
-  const found: StoredManifest[] = []
+/** Every archived day and generation, the oldest first, and what can't be read. What has no manifest is not listed. */
+export async function listArchive(place: ArchivePlace) {
+  const { stored, unreadable } = await readArchive(place)
+  const days = stored.map(({ key, manifest }): ListedDay => {
+    const { format: _, detachedAt: __, parts, ...rest } = manifest
+    const gzipBytes = parts.reduce((sum, part) => sum + part.gzipBytes, 0)
+    return { ...rest, parts: parts.length, gzipBytes, url: place.urlOf(folderOf(key)) }
+  })
+  return { days, unreadable: unreadable.map(({ key, damage }) => ({ url: place.urlOf(key), problem: damage.message })) }
+}
+
+/** Looks at one day (`2026-11-01`) or at all. One bad manifest keeps nobody from the others. */
+export async function readArchive(place: ArchivePlace, day?: string): Promise<ArchiveContents> {
+  const keys = (await place.list(daysFolder(day))).filter(isManifestKey).sort(byDay)
+  const read: (StoredManifest | UnreadableManifest)[] = []
   for (let i = 0; i < keys.length; i += AT_ONCE) {
-    const some = await Promise.all(keys.slice(i, i + AT_ONCE).map((key) => read(place, key)))
-    found.push(...some.filter((stored) => stored !== null))
+    const some = await Promise.all(keys.slice(i, i + AT_ONCE).map((key) => readOrSay(place, key)))
+    read.push(...some.filter((one) => one !== null))
   }
-  return found.sort((a, b) => order(a.manifest, b.manifest) || (a.key < b.key ? -1 : 1))
+  return {
+    stored: read.filter((one) => 'manifest' in one),
+    unreadable: read.filter((one) => 'damage' in one),
+  }
 }
 
-async function read(place: ArchivePlace, key: string): Promise<StoredManifest | null> {
+/** The manifests that can be read, of one day or of all. Of a day without one, nothing can be relied on. */
+export async function readManifests(place: ArchivePlace, day?: string): Promise<readonly StoredManifest[]> {
+  return (await readArchive(place, day)).stored
+}
+
+/** Null when it isn't there. @throws ArchiveDamaged */
+export async function readManifest(place: ArchivePlace, key: string): Promise<StoredManifest | null> {
   const bytes = await place.get(key)
   return bytes && { key, manifest: parseManifest(key, bytes) }
 }
 
-function order(a: Manifest, b: Manifest): number {
-  return a.day === b.day ? a.generation - b.generation : a.day < b.day ? -1 : 1
-}
-
-/** Reads every part of a day and compares it with the manifest. Returns what is wrong, in words; null when nothing is. */
-export async function verifyDay(
-  place: ArchivePlace,
-  { parts }: Manifest,
-  signal?: AbortSignal,
-): Promise<string | null> {
-  try {
-    for (const part of parts) {
-      signal?.throwIfAborted()
-      await readPart(place, part, signal)
-    }
-    return null
-  } catch (error) {
-    if (error instanceof ArchiveDamaged) return error.message
+async function readOrSay(place: ArchivePlace, key: string): Promise<StoredManifest | UnreadableManifest | null> {
+  return readManifest(place, key).catch((error: unknown) => {
+    if (error instanceof ArchiveDamaged) return { key, damage: error }
     throw error
-  }
+  })
 }
 
-function listed(place: ArchivePlace, { key, manifest }: StoredManifest): ListedDay {
-  const { format: _, detachedAt: __, parts, ...rest } = manifest
-  return {
-    ...rest,
-    parts: parts.length,
-    gzipBytes: parts.reduce((sum, { gzipBytes }) => sum + gzipBytes, 0),
-    url: place.urlOf(folderOf(key)),
-  }
+function byDay(one: string, other: string): number {
+  const [a, b] = [partOfDay(one), partOfDay(other)]
+  if (a.day !== b.day) return a.day < b.day ? -1 : 1
+  return a.generation - b.generation || (one < other ? -1 : 1)
 }

@@ -52,7 +52,7 @@ export interface StoredManifest {
 }
 
 const check = TypeCompiler.Compile(ManifestSchema)
-const MANIFEST = /^events\/\d{4}-\d\d-\d\d\/\d+-[0-9a-f]{8}\/manifest\.json$/
+const MANIFEST = /events\/(\d{4}-\d\d-\d\d)\/(\d+)-[0-9a-f]{8}\/manifest\.json$/
 
 /** Where all days are, or all generations of one; ends with a slash. */
 export function daysFolder(day?: string): string {
@@ -79,7 +79,18 @@ export function manifestIn(folder: string): string {
 }
 
 export function isManifestKey(key: string): boolean {
-  return MANIFEST.test(key)
+  return manifestKeyIn(key) === key
+}
+
+/** The key at the end of a manifest's URL, wherever the archive is kept now; null when it is none of ours. */
+export function manifestKeyIn(url: string): string | null {
+  return MANIFEST.exec(url)?.[0] ?? null
+}
+
+/** The day and the generation that a manifest's key speaks of. */
+export function partOfDay(key: string): { readonly day: string; readonly generation: number } {
+  const [, day = '', generation] = MANIFEST.exec(key) ?? []
+  return { day, generation: Number(generation) }
 }
 
 export function partIn(folder: string, index: number): string {
@@ -90,13 +101,17 @@ export function formatManifest(manifest: Manifest): Buffer {
   return Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`)
 }
 
-/** @throws ArchiveDamaged */
+function isAbout(manifest: Manifest, { day, generation }: ReturnType<typeof partOfDay>): boolean {
+  return manifest.day === day && manifest.generation === generation
+}
+
+/** @throws ArchiveDamaged also when it speaks of another day than its key */
 export function parseManifest(key: string, bytes: Buffer): Manifest {
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8'))
-    if (check.Check(value)) return value
+    if (check.Check(value) && isAbout(value, partOfDay(key))) return value
   } catch {
     // said below
   }
-  throw new ArchiveDamaged(`${key} is no manifest that this release can read`)
+  throw new ArchiveDamaged(`${key} is no manifest of that day that this release can read`)
 }

@@ -1,6 +1,5 @@
 /** Brings an archived day back into the log, where it stays for a while. */
 import type { Pool } from 'pg'
-import { ArchiveDamaged } from '#src/errors.ts'
 import { encodeEvent } from '#src/events/encode.ts'
 import type { Event } from '#src/events/event.ts'
 import { parseInstant } from '#src/events/instant.ts'
@@ -10,9 +9,9 @@ import { insertEntries, type LogEntry } from '#src/store/event-log.ts'
 import { holdDay } from '#src/store/retention/held-day.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import { linesOf, readPart } from './check-part.ts'
-import { verifyDay } from './list.ts'
 import type { EventPlace, Manifest } from './manifest.ts'
 import type { ArchivePlace } from './place.ts'
+import { checkDay } from './verify.ts'
 
 export interface Restored {
   readonly events: number
@@ -41,10 +40,7 @@ const BATCH_BYTES = 2 * 1024 * 1024
 export async function restoreDay(manifests: readonly Manifest[], options: RestoreOptions): Promise<Restored> {
   const { place, pool, nowMs, forMs, signal, onProgress } = options
   const [{ day } = { day: '' }] = manifests
-  for (const manifest of manifests) {
-    const problem = await verifyDay(place, manifest, signal)
-    if (problem !== null) throw new ArchiveDamaged(problem)
-  }
+  for (const manifest of manifests) await checkDay(place, manifest, signal)
   const number = dayOf(Date.parse(day))
   await holdDay(pool, number, nowMs() + forMs, 'restored from the archive')
   await makeDayPartitions(pool, [number])

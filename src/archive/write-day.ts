@@ -8,7 +8,7 @@ import { countLines, type LinePlace, streamLines } from '#src/store/retention/ar
 import type { DetachedDay } from '#src/store/retention/detach-day.ts'
 import { isoDay } from '#src/store/retention/log-days.ts'
 import { linesOf, readPart } from './check-part.ts'
-import { readThose, verifyDay } from './list.ts'
+import { readManifest } from './list.ts'
 import {
   type ArchivePart,
   attemptsOf,
@@ -23,6 +23,7 @@ import {
   type StoredManifest,
 } from './manifest.ts'
 import type { ArchivePlace } from './place.ts'
+import { verifyDay } from './verify.ts'
 
 /** Lines of one part, before they are packed: what is held in memory, and sent in one request. */
 const PART_BYTES = 32 * 1024 * 1024
@@ -88,7 +89,7 @@ async function writtenBefore(
 ): Promise<StoredManifest | null> {
   const keys = await place.list(attemptsOf(isoDay(day), generation), signal)
   for (const key of keys.filter(isManifestKey)) {
-    const [stored] = await readThose(place, [key]).catch(unlessDamaged)
+    const stored = await readManifest(place, key).catch(unlessDamaged)
     if (stored?.manifest.detachedAt !== detachedAt || stored.manifest.events !== events) continue
     if ((await verifyDay(place, stored.manifest, signal)) === null) return stored
   }
@@ -111,8 +112,8 @@ export async function removeUnfinished(
   }
 }
 
-function unlessDamaged(error: unknown): StoredManifest[] {
-  if (error instanceof ArchiveDamaged) return []
+function unlessDamaged(error: unknown): null {
+  if (error instanceof ArchiveDamaged) return null
   throw error
 }
 

@@ -2,7 +2,8 @@
 import { Command } from 'commander'
 import { apiAddress } from './api-address.ts'
 import { callApi } from './api-call.ts'
-import { shownBytes, shownCount } from './quantities.ts'
+import { CommandFailed } from './failure.ts'
+import { counted, shownBytes, shownCount } from './quantities.ts'
 import { settingsFor } from './settings.ts'
 import { table } from './table.ts'
 import type { Terminal } from './terminal.ts'
@@ -25,6 +26,11 @@ interface Listed {
   readonly url: string
 }
 
+interface Answer {
+  readonly days: readonly Listed[]
+  readonly unreadable: readonly { readonly url: string; readonly problem: string }[]
+}
+
 export function archiveLsCommand(terminal: Terminal): Command {
   return new Command('ls')
     .description('list the archived days, the oldest first')
@@ -34,10 +40,13 @@ export function archiveLsCommand(terminal: Terminal): Command {
     .action(async ({ json, url }: { json?: true; url?: string }) => {
       const { settings } = settingsFor(terminal, { 'client.apiUrl': ['--url', url] })
       const call = { method: 'GET', path: '/archive' } as const
-      const { days } = await callApi<{ days: readonly Listed[] }>(apiAddress(settings), call, terminal.stop)
-      if (json) return terminal.print(JSON.stringify(days, null, 2))
-      if (days.length === 0) return terminal.print('Nothing is archived yet.')
-      await terminal.print(table(HEAD, days.map(rowOf)))
+      const { days, unreadable } = await callApi<Answer>(apiAddress(settings), call, terminal.stop)
+      if (json) await terminal.print(JSON.stringify(days, null, 2))
+      else if (days.length > 0) await terminal.print(table(HEAD, days.map(rowOf)))
+      else if (unreadable.length === 0) await terminal.print('Nothing is archived yet.')
+      for (const { url, problem } of unreadable) terminal.note(`${url}: ${problem}`)
+      if (unreadable.length > 0)
+        throw new CommandFailed(`${counted(unreadable.length, 'archived day')} can't be listed.`)
     })
 }
 

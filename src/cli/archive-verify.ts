@@ -22,7 +22,9 @@ interface Step {
 
 export function archiveVerifyCommand(terminal: Terminal): Command {
   return new Command('verify')
-    .description('read archived days and compare them with their manifests')
+    .description(
+      'read archived days and compare them with their manifests and with what was dropped; exit code 1 on damage',
+    )
     .option('--day <day>', 'only this one, such as 2026-11-01')
     .option('--json', 'print JSON, for programs')
     .option('--url <url>', 'API to ask (MILLRACE_API_URL)')

@@ -77,7 +77,7 @@ for (const [kind, make] of Object.entries({ 'a folder': folder, 'a bucket of S3'
     const archive = archiveIn(place, { pool, partBytes: 20_000 })
     const { events, days } = await prune(archive)
     assert.deepEqual([events, days, await tables()], [2_006, 1, []])
-    const [listed] = await listArchive(place)
+    const [listed] = (await listArchive(place)).days
     assert.deepEqual([listed?.day, listed?.generation, listed?.events], ['2026-03-03', 1, 2_006])
     assert.equal(listed?.oldest, '2026-03-03T00:00:00.000000Z')
     assert.ok((listed?.parts ?? 0) > 1)
@@ -91,7 +91,7 @@ for (const [kind, make] of Object.entries({ 'a folder': folder, 'a bucket of S3'
 
     assert.equal((await prune(archive)).waiting, 1) // what was restored stays for a while
     assert.equal((await prune({ ...archive, nowMs: () => NOW + DAY_MS + 1 })).events, 2_006)
-    assert.equal((await listArchive(place)).length, 2)
+    assert.equal((await listArchive(place)).days.length, 2)
   })
 
   test(`what was cut off on its way to ${kind} is done again, and never taken for whole`, async (t) => {
@@ -113,7 +113,7 @@ for (const [kind, make] of Object.entries({ 'a folder': folder, 'a bucket of S3'
     const options = { pool, nowMs: Date.now, signal, partBytes: 20_000 }
     const killed: ArchivePlace = { ...dying, remove: async () => {} } // a process that is killed removes nothing
     await assert.rejects(writeDay(day, { ...options, place: killed }), /dies here/)
-    assert.deepEqual(await listArchive(place), [])
+    assert.deepEqual((await listArchive(place)).days, [])
     const [rest] = await place.listWritten('events/')
     assert.ok(Math.abs((rest?.writtenMs ?? 0) - Date.now()) < 60_000)
     await writeDay(day, { ...options, place, partBytes: 30_000 })
@@ -148,7 +148,7 @@ test('a day goes to S3 although its connections are cut, and nothing is there of
   await waitUntil(async () => (await open(environment).list('events/')).length > 0)
   giveUp.abort(new Error('asked to stop'))
   await assert.rejects(given, /asked to stop/)
-  assert.deepEqual(await listArchive(open(environment)), [])
+  assert.deepEqual((await listArchive(open(environment))).days, [])
   proxy.resume()
 
   let cuts = 0

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { dayOf, makeDayPartitions } from '#src/store/day-partitions.ts'
@@ -135,6 +135,54 @@ test('what is not there is said in a sentence', async (t) => {
   )
 })
 
+test('an archived day that is gone is missed, and a manifest that is none keeps nobody from the others', async (t) => {
+  const { cli, day, store } = await place(t)
+  await cli('retention', 'prune', '--yes')
+  const [{ url }] = JSON.parse((await cli('archive', 'ls', '--json')).stdout)
+  const manifest = new URL(`${url}manifest.json`)
+  const whole = readFileSync(manifest, 'utf8')
+  const verify = async (...args: string[]) => {
+    const { exit, stdout } = await cli('archive', 'verify', ...args, '--json')
+    assert.equal(exit, 1)
+    return JSON.parse(stdout)
+  }
+  const problemWith = async (change: object) => {
+    writeFileSync(manifest, JSON.stringify({ ...JSON.parse(whole), ...change }))
+    return (await verify())[0].problem
+  }
+  assert.match(await problemWith({ events: 39 }), /the parts of \S+ have 40 events, its manifest says 39\.$/)
+  assert.match(await problemWith({ events: 0, parts: [] }), /its 0 events are not the 40 that were dropped/)
+
+  const another = new URL(`../../2020-01-01/1-0123abcd/manifest.json`, manifest)
+  mkdirSync(new URL('.', another), { recursive: true })
+  writeFileSync(another, '{')
+  writeFileSync(manifest, whole)
+  const listed = await cli('archive', 'ls', '--json')
+  assert.deepEqual([listed.exit, JSON.parse(listed.stdout)[0].day], [1, day])
+  assert.match(
+    listed.stderr,
+    /2020-01-01\/1-0123abcd\/manifest\.json: The archive is damaged: .*\n.*1 archived day can't be listed/,
+  )
+  assert.deepEqual(
+    (await verify()).map(({ day, problem }: { day: string; problem: string | null }) => [day, problem !== null]),
+    [
+      ['2020-01-01', true],
+      [day, false],
+    ],
+  )
+  assert.equal((await cli('archive', 'restore', '--day', day)).exit, 0)
+  assert.match((await cli('archive', 'restore', '--day', '2020-01-01')).stderr, /is no manifest of that day/)
+
+  rmSync(new URL('../..', manifest), { recursive: true })
+  for (const args of [[], ['--day', day]])
+    assert.deepEqual(await verify(...args), [
+      { day, generation: 1, events: 40, problem: `The archive is damaged: ${manifest.href} is missing.` },
+    ])
+  assert.match((await cli('archive', 'restore', '--day', day)).stderr, /manifest\.json is missing/)
+  await store.hot.query('update pruned_day set archive = null')
+  assert.equal((await cli('archive', 'verify')).stdout, '0 archived days read, 0 damaged.\n')
+})
+
 test('a damaged archive is found, and the exit code says so', async (t) => {
   const { cli, day } = await place(t)
   await cli('retention', 'prune', '--yes')
@@ -146,5 +194,5 @@ test('a damaged archive is found, and the exit code says so', async (t) => {
   assert.match(stderr, /1 archived day can't be relied on/)
   const restored = await cli('archive', 'restore', '--day', day)
   assert.equal(restored.exit, 1)
-  assert.match(restored.stderr, /The archive is damaged: .* is missing/)
+  assert.match(restored.stderr, /^millrace: The archive is damaged: \S+ is missing\.\n$/)
 })
