@@ -1,5 +1,5 @@
 /**
- * Writes `docs/settings.md` from the schema: `node src/config/document.ts > docs/settings.md`. A test compares the two.
+ * Writes `docs/settings.md` from the schema: `npx node src/config/document.ts > docs/settings.md`. A test compares the two.
  */
 import { allSettings } from '../config.ts'
 import { describeAllowed, showValue } from './read.ts'
@@ -7,7 +7,7 @@ import type { Setting } from './setting.ts'
 
 const HEAD = `# Settings
 
-Made from the schema by \`node src/config/document.ts > docs/settings.md\`; change it there.
+Made from the schema by \`npx node src/config/document.ts > docs/settings.md\`; change it there.
 
 Millrace is configured by its environment. A flag wins over a \`MILLRACE_…\` variable, that over the \`PREFECT_…\` names
 in the last column, these over the default. An empty variable counts as unset. A wrong value stops the start with a

@@ -1,10 +1,10 @@
-/** Makes `docs/cli.md` from the help of every command: `node test/docs/cli-page.ts > docs/cli.md`. */
+/** Makes `docs/cli.md` from the help of every command: `npx node test/docs/cli-page.ts > docs/cli.md`. */
 import type { Command } from 'commander'
 import { buildProgram } from '#src/cli/program.ts'
 
 const HEAD = `# The command line
 
-Made from the help of every command by \`node test/docs/cli-page.ts > docs/cli.md\`; change it there.
+Made from the help of every command by \`npx node test/docs/cli-page.ts > docs/cli.md\`; change it there.
 
 In a clone of the repository \`millrace\` is \`npm run --silent millrace --\`, as in \`npm run --silent millrace -- config\`.
 

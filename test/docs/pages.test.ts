@@ -13,7 +13,7 @@ const read = (file: string) => readFileSync(join(root, file), 'utf8')
 const pages = globSync(['*.md', 'docs/**/*.md'], { cwd: root }).sort()
 
 test('docs/cli.md is what the commands say of themselves', () => {
-  assert.ok(read('docs/cli.md') === cliPage(), 'out of date: run node test/docs/cli-page.ts > docs/cli.md')
+  assert.ok(read('docs/cli.md') === cliPage(), 'out of date: run npx node test/docs/cli-page.ts > docs/cli.md')
 })
 
 test('docs/errors.md has every code, and the status with which the API answers it', () => {
