@@ -12,7 +12,7 @@ import { copyScheduledTime, lateOnce, notBeforeItsTime, takenOnce } from './star
 import { keepsResult, leavingTerminal } from './terminal-rules.ts'
 import { concerns, PASS, type Rule, type Ruling, type Transition } from './transition.ts'
 
-/** A lease on a deployment's slot stays with the run, though workers send null for it. */
+/** A lease on a deployment's slot stays with the run, though workers send null for it. It holds for forced changes, too. */
 const keepLease: Rule = {
   from: 'any',
   to: 'any',
@@ -50,7 +50,7 @@ const ALL: readonly Rule[] = [
   notBeforeItsTime,
   retryFailed,
 ]
-const FORCED: readonly Rule[] = [keepsResult, nothingToCancel]
+const FORCED: readonly Rule[] = [keepLease, keepsResult, nothingToCancel]
 
 /** What the rules make of a transition: what is to be done, null for nothing; and how the client is told. */
 export interface Verdict {

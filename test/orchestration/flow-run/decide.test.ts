@@ -6,7 +6,7 @@ import type { Slot } from '#src/orchestration/flow-run/transition.ts'
 import type { FlowRunAnswer } from '#src/orchestration/index.ts'
 import { chosenSeed, createRandom, type Random } from '#test/faults/harness/random.ts'
 import { History, merged } from './history.ts'
-import { agreesWithHistory, holds, mayFollow } from './invariants.ts'
+import { agreesWithHistory, holds, keepsLease, mayFollow } from './invariants.ts'
 
 const RUNS = 600
 const COMMANDS = 30
@@ -16,6 +16,7 @@ const SLOTS: readonly (Slot | null)[] = [
   null,
   null,
   { kind: 'held', leaseId: 'lease' },
+  { kind: 'held', leaseId: 'another-lease' },
   { kind: 'full', strategy: 'ENQUEUE' },
   { kind: 'full', strategy: 'CANCEL_NEW' },
   { kind: 'never' },
@@ -47,6 +48,7 @@ test('no sequence of commands breaks what holds of every run', () => {
       if (answer.kind === 'run')
         assert.deepEqual(answer.run, history.row, `${seed}: the answer is what its events make`)
       holds(before, history.row, made, seed)
+      if (history.row !== null) keepsLease(before, history.row, history.slot, seed)
       if (history.row !== null && made.length > 0 && !forced) mayFollow(before, history.row, history.slot, seed)
     }
     agreesWithHistory(history, `seed ${random.seed}, run ${i}`)

@@ -7,6 +7,8 @@ import type { Slot } from '#src/orchestration/flow-run/transition.ts'
 import type { History } from './history.ts'
 
 const OVER = ['COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED'] as const
+/** Somebody is there who makes the lease longer. */
+const WITH_PROCESS: readonly StateType[] = ['PENDING', 'RUNNING', 'CANCELLING']
 /** Where a run may go from where it is, unless it is forced to. */
 const NEXT: Readonly<Record<StateType, readonly StateType[]>> = {
   SCHEDULED: ['SCHEDULED', 'PENDING', 'RUNNING', 'CANCELLING', ...OVER],
@@ -73,6 +75,17 @@ export function holds(before: FlowRunRow, after: FlowRunRow | null, events: read
   assert.equal(new Set(after.empirical_policy.pause_keys).size, after.empirical_policy.pause_keys.length, at)
   const lost = from.type === 'COMPLETED' && isPersisted(from) && to.type === 'COMPLETED' && !isPersisted(to)
   assert.ok(!lost, `${at}: a result was lost`)
+}
+
+/** After every command: who has a slot keeps the lease on it for as long as it has a process, or the slot is lost to all. */
+export function keepsLease(before: FlowRunRow, after: FlowRunRow, slot: Slot | null, at: string): void {
+  const [from, to] = [before.state as State, after.state as State]
+  const lease = from.state_details.deployment_concurrency_lease_id
+  const goesOn = WITH_PROCESS.includes(to.type) || to.name === 'AwaitingRetry'
+  if (from.id === to.id || lease === null || !WITH_PROCESS.includes(from.type) || !goesOn) return
+  const kept = to.state_details.deployment_concurrency_lease_id
+  const isNew = slot?.kind === 'held' && slot.leaseId === kept
+  assert.ok(kept === lease || isNew, `${at}: ${from.type} → ${to.type} lost its lease`)
 }
 
 /** Counts and times of every row are those that its states before it give. */
