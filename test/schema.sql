@@ -239,6 +239,15 @@ create table job_version (
   PRIMARY KEY (job, version)
 );
 
+create table lease_without_limit (
+  id uuid not null,
+  version bigint not null,
+  created timestamp with time zone not null,
+  updated timestamp with time zone not null,
+  lasts_until timestamp with time zone not null,
+  PRIMARY KEY (id)
+);
+
 create table log (
   id uuid not null,
   created timestamp with time zone not null,
@@ -570,6 +579,7 @@ CREATE INDEX flow_run_of_work_queue ON flow_run USING btree (work_queue_id, next
 CREATE INDEX flow_run_tags ON flow_run USING gin (tags);
 CREATE INDEX flow_run_input_of_run ON flow_run_input USING btree (flow_run_id, created);
 CREATE INDEX flow_run_state_of_run ON flow_run_state USING btree (flow_run_id, "timestamp");
+CREATE INDEX lease_without_limit_by_end ON lease_without_limit USING btree (lasts_until);
 CREATE INDEX log_by_timestamp ON log USING btree ("timestamp");
 CREATE INDEX log_of_flow_run ON log USING btree (flow_run_id, "timestamp");
 CREATE INDEX log_of_task_run ON log USING btree (task_run_id, "timestamp") WHERE task_run_id IS NOT NULL;

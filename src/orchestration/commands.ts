@@ -7,7 +7,7 @@ import { sql } from '#src/store/sql.ts'
 import type { Executor } from './execute.ts'
 import { decideFlowRun, type FlowRunAnswer, type FlowRunCommand } from './flow-run/decide.ts'
 import { ALONE, type Surroundings } from './flow-run/events.ts'
-import { createDeploymentSlots } from './flow-run/slots.ts'
+import { commandSlot } from './flow-run/slots.ts'
 import { createSurroundings } from './flow-run/surroundings.ts'
 import type { Slot } from './flow-run/transition.ts'
 import { type AggregateRow, decideRecord, type RecordCommand, resourceIdOf } from './record.ts'
@@ -34,29 +34,30 @@ export function createCommands(needs: CommandNeeds): Commands {
   const { executor, store } = needs
   const taskRuns = createTaskRunCommands(needs)
   const surroundings = createSurroundings(store)
-  const slots = createDeploymentSlots({ commands: { record }, queries: store.queries, newId: needs.newId })
+  const slotNeeds = { ...needs, commands: { record } }
 
   async function flowRun(id: string, command: FlowRunCommand): Promise<FlowRunAnswer> {
     let around: Surroundings = ALONE
     let before: FlowRunRow | null = null
-    let slot: Slot | null | undefined
+    let slot: Slot | null = null
+    const its = commandSlot(slotNeeds, id, command)
     const answer = await executor.run<FlowRunRow, FlowRunAnswer>({
       resourceId: `prefect.flow-run.${id}`,
       load: () => flowRunTable.find(store.queries, sql.fragment`t.id = ${id}`),
       async prepare(run) {
         const about = run ?? (command.type === 'create' ? command.run : null)
         if (about !== null) around = await surroundings(about)
-        if (run !== null && slot === undefined) slot = await slots.prepare(run, command)
+        slot = run === null ? null : await its.prepare(run)
       },
       decide(run, context) {
         before = run
-        return decideFlowRun(run, command, { ...context, around, slot: slot ?? null })
+        return decideFlowRun(run, command, { ...context, around, slot })
       },
       after: (answer) => (answer.kind === 'run' ? answer.run : null),
       ends: ({ event }) => event === FLOW_RUN_DELETED,
       refusal: flowRunTable.refusal,
     })
-    if (before !== null) await slots.settle(before, slot ?? null, answer)
+    if (before !== null) await its.settle(before, answer)
     // Also when nothing was done: the client may ask again because the mirroring failed.
     if (answer.kind === 'run' && command.type !== 'update') await taskRuns.mirror(answer.run)
     return answer

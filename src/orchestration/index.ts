@@ -6,18 +6,12 @@
  */
 
 export { type Commands, createCommands } from './commands.ts'
-export {
-  giveBack,
-  limitId,
-  limitsNamed,
-  reapLeases,
-  releaseLeased,
-  renewLeased,
-  takeOne,
-  takeSlots,
-} from './concurrency/commands.ts'
+export { giveBack, takeOne, takeSlots } from './concurrency/commands.ts'
 export { CONCURRENCY_LIMITS, newLimit } from './concurrency/kind.ts'
-export { activeSlots, setActiveSlots } from './concurrency/slots.ts'
+export { reapLeases, releaseLeased, renewLeased } from './concurrency/leases.ts'
+export { limitId, limitsNamed } from './concurrency/limits.ts'
+export { activeSlots, clearSlots, setActiveSlots } from './concurrency/slots.ts'
+export { deleteLimit } from './concurrency/without-limit.ts'
 export { changedFields, type Decision, type DecisionContext } from './decision.ts'
 export { deleteFlowRun, deleteRunsOfFlow } from './deletion.ts'
 export { checkSchedule, dueInstants, HORIZON, type Horizon } from './deployment/instants.ts'

@@ -44,7 +44,8 @@ export type RecordCommand<Row extends AggregateRow> =
   | { readonly type: 'create'; readonly fields: Omit<Row, 'version' | 'created' | 'updated'> }
   /** Changes the given fields. Makes no event when they are as they were. */
   | { readonly type: 'update'; readonly changes: Changes<Row> }
-  | { readonly type: 'delete' }
+  /** @param onlyIf looks at the row when that is decided; nothing is done, and the row is answered, when it says no */
+  | { readonly type: 'delete'; readonly onlyIf?: (row: Row, context: DecisionContext) => boolean }
 
 /** The row as it is now, null for none; and whether this command made it. */
 export interface RecordAnswer<Row> {
@@ -65,8 +66,10 @@ export function decideRecord<Row extends AggregateRow>(
     return { events: [eventOf(kind, 'created', null, made, context)], answer: { row: made, isNew: true } }
   }
   if (row === null) return { events: [], answer: { row: null, isNew: false } }
-  if (command.type === 'delete')
+  if (command.type === 'delete') {
+    if (command.onlyIf?.(row, context) === false) return { events: [], answer: { row, isNew: false } }
     return { events: [eventOf(kind, 'deleted', row, row, context)], answer: { row: null, isNew: false } }
+  }
   return update(kind, row, command.changes, context)
 }
 

@@ -14,6 +14,6 @@ export const leaseReaper = defineService({
   isOn: ({ services }) => services.leaseReaper.enabled,
   schedule: { everyMs: 15_000 },
   async run({ commands, store, nowMs }, { signal }) {
-    return { limits: await reapLeases({ commands, store }, instantOfMs(nowMs()).iso, { page: PAGE, signal }) }
+    return reapLeases({ commands, store }, instantOfMs(nowMs()).iso, { page: PAGE, signal })
   },
 })

@@ -61,6 +61,21 @@ test('services look after deployments, runs and workers', async (t) => {
       assert.equal(Date.parse(state.state_details.scheduled_time), Date.parse(past))
     }),
 
+    t.test('what is late for want of a slot is cancelled where none should wait', async () => {
+      const { id } = await api.call(201, 'POST', '/deployments/', {
+        name: 'one-at-a-time',
+        flow_id: flow.id,
+        concurrency_limit: 1,
+        concurrency_options: { collision_strategy: 'CANCEL_NEW' },
+      })
+      const state = { type: 'SCHEDULED', state_details: { scheduled_time: past } }
+      const of = async () => (await api.call(201, 'POST', `/deployments/${id}/create_flow_run`, {})).id
+      await setState(await of(), { type: 'PENDING' })
+      const second = (await api.call(201, 'POST', `/deployments/${id}/create_flow_run`, { state })).id
+      const { message } = await is(second, 'CANCELLED', 'Cancelled')
+      assert.equal(message, 'Deployment concurrency limit reached.')
+    }),
+
     t.test('a pause that ends fails its run', async () => {
       const run = await newRun({ type: 'PENDING' })
       await setState(run.id, { type: 'RUNNING' })

@@ -6,6 +6,7 @@ import { int4 } from '#src/events/formats.ts'
 import {
   activeSlots,
   CONCURRENCY_LIMITS,
+  deleteLimit,
   limitId,
   limitsNamed,
   newLimit,
@@ -109,7 +110,7 @@ export function concurrencyLimitsV2(app: Api, needs: OrchestrationNeeds): void {
   )
 
   app.delete(one, { schema: { params: IdOrName, response: { 204: Nothing } } }, async ({ params }, reply) => {
-    await commands.record(CONCURRENCY_LIMITS, (await limitWith(params.limit)).id, { type: 'delete' })
+    await deleteLimit(needs, (await limitWith(params.limit)).id)
     return reply.code(204).send(null)
   })
 

@@ -5,12 +5,13 @@ import type { ConcurrencyLimitRow } from '#src/events/concurrency-limit.ts'
 import { indexedText, int4 } from '#src/events/formats.ts'
 import {
   CONCURRENCY_LIMITS,
+  clearSlots,
+  deleteLimit,
   derivedId,
   limitId,
   limitsNamed,
   newLimit,
   releaseLeased,
-  setActiveSlots,
   takeSlots,
 } from '#src/orchestration/index.ts'
 import { concurrencyLimitTable } from '#src/store/concurrency-limit.ts'
@@ -67,12 +68,11 @@ export function concurrencyLimits(app: Api, needs: OrchestrationNeeds): void {
     tagLimitOf(await tagged(params.tag)),
   )
   app.delete(byId, { schema: { params: Params, response: { 200: Nothing } } }, async ({ params }) => {
-    const { id } = await found(sql.fragment`t.id = ${params.id}`)
-    await commands.record(CONCURRENCY_LIMITS, id, { type: 'delete' })
+    await deleteLimit(needs, (await found(sql.fragment`t.id = ${params.id}`)).id)
     return null
   })
   app.delete(byTag, { schema: { params: ByTag, response: { 200: Nothing } } }, async ({ params }) => {
-    await commands.record(CONCURRENCY_LIMITS, (await tagged(params.tag)).id, { type: 'delete' })
+    await deleteLimit(needs, (await tagged(params.tag)).id)
     return null
   })
 
@@ -99,7 +99,7 @@ export function concurrencyLimits(app: Api, needs: OrchestrationNeeds): void {
       const limit = await tagged(params.tag)
       await commands.record(CONCURRENCY_LIMITS, limit.id, {
         type: 'update',
-        changes: (row, context) => setActiveSlots(row, 0, context.now),
+        changes: (row, context) => clearSlots(row, context.now), // its leases too, as on Prefect's server
       })
       for (const taskRun of body.slot_override ?? []) await take([limit], uuid(taskRun))
       return null

@@ -2,9 +2,9 @@
 import { Conflict, NotFound } from '#src/errors.ts'
 import type { DeploymentRow } from '#src/events/deployment.ts'
 import {
-  CONCURRENCY_LIMITS,
   checkParameters,
   DEPLOYMENTS,
+  deleteLimit,
   deleteScheduledRuns,
   derivedId,
   replaceSchedules,
@@ -74,15 +74,13 @@ export async function updateDeployment(needs: OrchestrationNeeds, id: string, bo
   if (row.version !== before.version) await dropFutureRuns(needs, id)
 }
 
-/** Deletes a deployment with the runs that have not begun, and the limit that was made for it alone. */
+/** Deletes a deployment with the runs that have not begun, and the limit that it has, whoever else has it: as Prefect does. */
 export async function deleteDeployment(needs: OrchestrationNeeds, id: string): Promise<void> {
-  const { commands } = needs
   const row = await findDeployment(needs, id)
   if (row === null) throw new NotFound('Deployment not found')
-  await commands.record(DEPLOYMENTS, id, { type: 'delete' })
+  await needs.commands.record(DEPLOYMENTS, id, { type: 'delete' })
   await deleteScheduledRuns(needs, id, { autoOnly: false, after: null })
-  if (row.concurrency_limit_id !== null)
-    await commands.record(CONCURRENCY_LIMITS, row.concurrency_limit_id, { type: 'delete' })
+  if (row.concurrency_limit_id !== null) await deleteLimit(needs, row.concurrency_limit_id)
 }
 
 /** Runs that were scheduled by what the deployment was before: the scheduler makes new ones. */

@@ -4,6 +4,7 @@ import type { DeploymentRow } from '#src/events/deployment.ts'
 import {
   CONCURRENCY_LIMITS,
   checkParameters as checkAgainst,
+  deleteLimit,
   ensureDefaultPool,
   ensureQueue,
   limitId,
@@ -117,11 +118,12 @@ async function placeOf(
 
 /** The concurrency limit of its runs: one that exists, or one of its own that is made, changed or deleted here. */
 async function limitOf(
-  { commands, store, now }: OrchestrationNeeds,
+  needs: OrchestrationNeeds,
   id: string,
   { concurrency_limit, global_concurrency_limit_id }: Common,
   before: DeploymentRow | null,
 ): Promise<Fields> {
+  const { commands, store, now } = needs
   if (global_concurrency_limit_id) {
     const wanted = uuid(global_concurrency_limit_id)
     const limit = await store.read((tx) => concurrencyLimitTable.find(tx, sql.fragment`t.id = ${wanted}`))
@@ -138,8 +140,7 @@ async function limitOf(
     return { concurrency_limit_id: own }
   }
   if (concurrency_limit === null) {
-    if (before?.concurrency_limit_id === limitId(name))
-      await commands.record(CONCURRENCY_LIMITS, limitId(name), { type: 'delete' })
+    if (before?.concurrency_limit_id === limitId(name)) await deleteLimit(needs, limitId(name))
     return { concurrency_limit_id: null }
   }
   return global_concurrency_limit_id === null ? { concurrency_limit_id: null } : {}

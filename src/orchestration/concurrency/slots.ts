@@ -70,9 +70,23 @@ export function dropEnded(limit: Limit, now: string): Taken {
   return leases.length === limit.leases.length ? {} : held(leases)
 }
 
-/** The limit as somebody sets it by hand: so many slots are taken, whoever had them. */
+/**
+ * The limit as somebody sets it by hand: so many slots are taken. Leases stay, since their holders go on; they hold their
+ * slots as far as these reach, the oldest first, and then none.
+ */
 export function setActiveSlots(limit: Limit, slots: number, now: string): Taken {
-  return { ...counted(limit, slots, now), ...held([]) }
+  let left = slots
+  const leases = lasting(limit, now).map((lease) => {
+    const held = Math.min(lease.slots, left)
+    left -= held
+    return { ...lease, slots: held }
+  })
+  return { ...counted(limit, left, now), ...held(leases) }
+}
+
+/** The limit of which nobody has anything. */
+export function clearSlots(limit: Limit, now: string): Taken {
+  return { ...counted(limit, 0, now), ...held([]) }
 }
 
 /** Seconds after which to ask again when all slots are taken: about as long as it takes until one comes free. */

@@ -1,13 +1,13 @@
 /**
- * The rules by which the state of a flow run changes: those of Prefect 3's server, in its order
- * (`CoreFlowPolicy` and `MinimalFlowPolicy` in its `orchestration/core_policy.py`).
+ * The rules by which the state of a flow run changes: those of Prefect 3's server, in its order (`CoreFlowPolicy`,
+ * `MarkLateRunsPolicy` and `MinimalFlowPolicy` in its `orchestration/core_policy.py`).
  */
 import type { State } from '#src/events/state.ts'
 import { stateOf, withDetails } from '../state.ts'
 import { cancellingEndsCancelled, nothingToCancel } from './cancel-rules.ts'
 import { leavingPause, pausing } from './pause-rules.ts'
 import { retryFailed } from './retry-rule.ts'
-import { holdsSlot, takesSlot } from './slot-rules.ts'
+import { holdsSlot, lateWithoutSlot, takesSlot } from './slot-rules.ts'
 import { copyScheduledTime, lateOnce, notBeforeItsTime, takenOnce } from './start-rules.ts'
 import { keepsResult, leavingTerminal } from './terminal-rules.ts'
 import { concerns, PASS, type Rule, type Ruling, type Transition } from './transition.ts'
@@ -44,6 +44,7 @@ const ALL: readonly Rule[] = [
   takesSlot,
   holdsSlot,
   lateOnce,
+  lateWithoutSlot,
   pausing,
   leavingPause,
   copyScheduledTime,

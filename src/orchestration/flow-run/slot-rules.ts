@@ -18,6 +18,7 @@ export const takesSlot: Rule = {
     if (slot == null) return PASS
     if (slot.kind === 'held')
       return { kind: 'pass', to: withDetails(to, { deployment_concurrency_lease_id: slot.leaseId }) }
+    if (slot.kind === 'no-deployment') return { kind: 'abort', reason: 'Deployment not found.' }
     if (slot.kind === 'never')
       return {
         kind: 'abort',
@@ -49,6 +50,20 @@ export const holdsSlot: Rule = {
         message: 'Deployment concurrency slot lost during provisioning - no slots available to continue execution',
       },
       reason: 'Deployment concurrency limit reached after lease expiry.',
+    }
+  },
+}
+
+/** A run that is late because there is no slot waits for one, unless its deployment wishes none to wait. */
+export const lateWithoutSlot: Rule = {
+  from: ['SCHEDULED'],
+  to: ['SCHEDULED'],
+  rule({ slot, to }) {
+    if (to.name !== 'Late' || slot?.kind !== 'full' || slot.strategy !== 'CANCEL_NEW') return PASS
+    return {
+      kind: 'reject',
+      to: { type: 'CANCELLED', message: FULL },
+      reason: 'Deployment concurrency limit is full and uses the CANCEL_NEW strategy.',
     }
   },
 }

@@ -1,20 +1,25 @@
 /** Takes, keeps and gives back the slot that a run's deployment asks of it. */
+import type { ConcurrencyLimitRow } from '#src/events/concurrency-limit.ts'
 import type { FlowRunRow } from '#src/events/flow-run.ts'
 import type { State, StateType } from '#src/events/state.ts'
 import { concurrencyLimitTable } from '#src/store/concurrency-limit.ts'
 import { deploymentTable } from '#src/store/deployment.ts'
-import type { Store } from '#src/store/pool.ts'
 import { sql } from '#src/store/sql.ts'
-import { endLease, holdOne } from '../concurrency/commands.ts'
-import type { Records } from '../stored-record.ts'
+import { holdOne } from '../concurrency/commands.ts'
+import { releaseLeased } from '../concurrency/leases.ts'
+import type { SlotNeeds } from '../concurrency/limits.ts'
+import { activeSlots } from '../concurrency/slots.ts'
+import { renewWithoutLimit } from '../concurrency/without-limit.ts'
+import { derivedId } from '../ids.ts'
 import type { FlowRunAnswer, FlowRunCommand } from './decide.ts'
 import type { Slot } from './transition.ts'
 
-export interface DeploymentSlots {
-  /** The slot for a command to this run; null when it needs none. A lease of its own is made longer. */
-  prepare(run: FlowRunRow, command: FlowRunCommand): Promise<Slot | null>
+/** The slot for one command to a run, however often that is decided. */
+export interface CommandSlot {
+  /** The slot for the run as it is; null when it needs none. A lease of its own is made longer. */
+  prepare(run: FlowRunRow): Promise<Slot | null>
   /** Gives back what the run holds no more, and what was taken for nothing. */
-  settle(before: FlowRunRow, slot: Slot | null, answer: FlowRunAnswer): Promise<void>
+  settle(before: FlowRunRow, answer: FlowRunAnswer): Promise<void>
 }
 
 /** Seconds that a lease lasts until the run's own process makes it longer, unless the deployment says otherwise. */
@@ -22,45 +27,66 @@ const LEASE_SECONDS = 300
 /** Runs in such states hold their slots. */
 const HOLDING: ReadonlySet<StateType> = new Set(['PENDING', 'RUNNING', 'CANCELLING'])
 
-interface Needs {
-  readonly commands: Records
-  readonly queries: Store['queries']
+interface Needs extends SlotNeeds {
   readonly newId: () => string
+  readonly now: () => string
 }
 
-export function createDeploymentSlots({ commands, queries, newId }: Needs): DeploymentSlots {
-  async function prepare(run: FlowRunRow, command: FlowRunCommand): Promise<Slot | null> {
-    if (command.type !== 'set-state' || command.force || run.deployment_id === null) return null
-    const { type } = command.state
-    const held = leaseOf(run)
-    const takes = type === 'PENDING' && run.state_type !== null && !HOLDING.has(run.state_type)
-    const keeps = type === 'RUNNING' && run.state_type === 'PENDING' && held !== null
-    if (!takes && !keeps) return null
-    const deployment = await deploymentTable.find(queries, sql.fragment`t.id = ${run.deployment_id}`)
-    if (deployment === null || deployment.concurrency_limit_id === null) return null
-    const { collision_strategy, grace_period_seconds } = (deployment.concurrency_options ?? {}) as Options
+export function commandSlot(needs: Needs, runId: string, command: FlowRunCommand): CommandSlot {
+  const { store, newId, now } = needs
+  let asked: { readonly stateId: string | null; readonly slot: Slot | null } | null = null
+  let own: string | null = null
+  let taken: string | null = null
+
+  async function prepare(run: FlowRunRow): Promise<Slot | null> {
+    if (asked === null || asked.stateId !== run.state_id) asked = { stateId: run.state_id, slot: await ask(run) }
+    return asked.slot
+  }
+
+  async function ask(run: FlowRunRow): Promise<Slot | null> {
+    const wish = command.type === 'set-state' && !command.force ? wishOf(run, command.state) : null
+    if (wish === null || run.deployment_id === null) return null
+    const deployment = await deploymentTable.find(store.queries, sql.fragment`t.id = ${run.deployment_id}`)
+    if (deployment === null) return wish === 'take' ? { kind: 'no-deployment' } : null
+    const { concurrency_limit_id: limitId } = deployment
+    if (limitId === null) return null
+    const options = (deployment.concurrency_options ?? {}) as Options
+    const full: Slot = { kind: 'full', strategy: options.collision_strategy ?? 'ENQUEUE' }
+    if (wish === 'look') {
+      const limit = await concurrencyLimitTable.find(store.queries, sql.fragment`t.id = ${limitId}`)
+      return limit !== null && isFull(limit) ? full : null
+    }
     const lease = {
-      id: takes ? newId() : (held as string),
-      seconds: grace_period_seconds ?? LEASE_SECONDS,
+      id: wish === 'take' ? ownLease() : (leaseOf(run) as string),
+      seconds: options.grace_period_seconds ?? LEASE_SECONDS,
       holder: { type: 'flow_run', id: run.id },
     }
-    const outcome = await holdOne({ commands }, deployment.concurrency_limit_id, { slots: 1, lease })
-    if (outcome === 'free') return null
+    const outcome = await holdOne(needs, limitId, { slots: 1, lease })
+    if (wish === 'take' && outcome === 'held') taken = lease.id
     if (outcome === 'held') return { kind: 'held', leaseId: lease.id }
-    return outcome === 'never' ? { kind: 'never' } : { kind: 'full', strategy: collision_strategy ?? 'ENQUEUE' }
+    if (outcome === 'free') return null
+    // It has its slot of a limit that the deployment had before.
+    if (wish === 'keep' && (await renewWithoutLimit(needs, lease.id))) return { kind: 'held', leaseId: lease.id }
+    return outcome === 'never' ? { kind: 'never' } : full
   }
 
-  async function settle(before: FlowRunRow, slot: Slot | null, answer: FlowRunAnswer): Promise<void> {
+  /** The lease to take: the same each time, so that a client that got no answer and asks again takes no second slot. */
+  function ownLease(): string {
+    const transition = command.type === 'set-state' ? (command.state.state_details?.transition_id ?? null) : null
+    own ??= transition === null ? newId() : derivedId('deployment-lease', runId, transition)
+    return own
+  }
+
+  async function settle(before: FlowRunRow, answer: FlowRunAnswer): Promise<void> {
     const after = answer.kind === 'run' ? answer.run : null
     const held = leaseOf(before)
-    const taken = slot?.kind === 'held' ? slot.leaseId : null
-    if (taken !== null && taken !== held && (after === null || leaseOf(after) !== taken)) await giveBack(taken)
-    if (held !== null && (after === null || (isOver(before, after) && !triesAgain(after, answer)))) await giveBack(held)
+    if (taken !== null && (after === null || leaseOf(after) !== taken)) await releaseLeased(needs, taken)
+    if (held === null || held === taken) return
+    if (after === null || (isOver(before, after) && !triesAgain(after, answer))) await releaseLeased(needs, held)
   }
 
-  async function giveBack(leaseId: string): Promise<void> {
-    const which = sql.fragment`t.lease_ids @> ${sql.array([leaseId], 'text')}`
-    for (const { id } of await concurrencyLimitTable.select(queries, which)) await endLease({ commands }, id, leaseId)
+  function isFull(limit: ConcurrencyLimitRow): boolean {
+    return limit.active && activeSlots(limit, now()) >= limit.slot_limit
   }
 
   return { prepare, settle }
@@ -69,6 +95,17 @@ export function createDeploymentSlots({ commands, queries, newId }: Needs): Depl
 interface Options {
   readonly collision_strategy?: 'ENQUEUE' | 'CANCEL_NEW'
   readonly grace_period_seconds?: number | null
+}
+
+/** What a run that wishes for a state has to do with slots. */
+function wishOf(
+  run: FlowRunRow,
+  { type, name }: Extract<FlowRunCommand, { type: 'set-state' }>['state'],
+): 'take' | 'keep' | 'look' | null {
+  const { state_type: from } = run
+  if (type === 'PENDING' && from !== null && !HOLDING.has(from)) return 'take'
+  if (type === 'RUNNING' && from === 'PENDING' && leaseOf(run) !== null) return 'keep'
+  return type === 'SCHEDULED' && name === 'Late' && from === 'SCHEDULED' ? 'look' : null
 }
 
 function leaseOf({ state }: FlowRunRow): string | null {

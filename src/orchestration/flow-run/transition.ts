@@ -10,15 +10,19 @@ export interface Transition extends DecisionContext {
   readonly to: State
   /** The run's policy as it will be when the change is made. */
   readonly policy: FlowRunPolicy
-  /** What came of asking for the slot that the run's deployment wants it to have; null when it wants none. */
+  /**
+   * What came of asking for the slot that the run's deployment wants it to have; null when it wants none. For a run that
+   * becomes late, whether there is one.
+   */
   readonly slot?: Slot | null
 }
 
-/** A slot of a deployment: the run's own by a lease; or none, now or never. */
+/** A slot of a deployment: the run's own by a lease; or none, now or never; or there is no such deployment. */
 export type Slot =
   | { readonly kind: 'held'; readonly leaseId: string }
   | { readonly kind: 'full'; readonly strategy: 'ENQUEUE' | 'CANCEL_NEW' }
   | { readonly kind: 'never' }
+  | { readonly kind: 'no-deployment' }
 
 /** What a rule says of a transition. */
 export type Ruling =

@@ -5,10 +5,12 @@ import { instantOfMs } from '#src/events/instant.ts'
 import {
   acquire,
   activeSlots,
+  clearSlots,
   dropEnded,
   release,
   releaseLease,
   renewLease,
+  setActiveSlots,
   waitSeconds,
 } from '#src/orchestration/concurrency/slots.ts'
 import { chosenSeed, createRandom } from '#test/faults/harness/random.ts'
@@ -71,6 +73,17 @@ test('a lease that is renewed lasts from then on, and asked for again is not tak
   limit = taken(limit, releaseLease(limit, 'a', at(100)))
   assert.equal(activeSlots(limit, at(100)), 0)
   assert.deepEqual(releaseLease(limit, 'a', at(100)), {})
+})
+
+test('slots that are set by hand leave leases as they are, and their slots as far as there are so many', () => {
+  let limit = limitOf(4)
+  for (const id of ['a', 'b', 'c']) limit = taken(limit, acquire(limit, { slots: 1, lease: lease(id) }, at(0)))
+  const set = (slots: number) => taken(limit, setActiveSlots(limit, slots, at(1)))
+  for (const slots of [0, 1, 3, 4, 9]) assert.equal(activeSlots(set(slots), at(1)), slots)
+  assert.equal(activeSlots(taken(set(4), releaseLease(set(4), 'a', at(2))), at(2)), 3)
+  assert.deepEqual(set(0).lease_ids, ['a', 'b', 'c'])
+  assert.notEqual(renewLease(set(0), 'c', 60, at(50)), null)
+  assert.deepEqual(taken(limit, clearSlots(limit, at(1))).lease_ids, [])
 })
 
 test('slots of a rate come free by themselves', () => {

@@ -20,6 +20,7 @@ const SLOTS: readonly (Slot | null)[] = [
   { kind: 'full', strategy: 'ENQUEUE' },
   { kind: 'full', strategy: 'CANCEL_NEW' },
   { kind: 'never' },
+  { kind: 'no-deployment' },
 ]
 
 test('no sequence of commands breaks what holds of every run', () => {

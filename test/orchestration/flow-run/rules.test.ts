@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Slot } from '#src/orchestration/flow-run/transition.ts'
 import { History } from './history.ts'
 
 const RESULT = { storage_key: 'results/1' }
@@ -54,6 +55,21 @@ describe('a run that begins', () => {
     assert.equal(history.propose('SCHEDULED', { name: 'Late' }), 'ACCEPT')
     assert.match(history.propose('SCHEDULED', { name: 'Late' }), /^REJECT: This flow run is already/)
   })
+})
+
+test('a run that is late for want of a slot is cancelled where none should wait', () => {
+  const late = (slot: Slot | null) => {
+    const history = new History().create({ deployment_id: 'd' })
+    history.propose('SCHEDULED')
+    history.slot = slot
+    return [history.propose('SCHEDULED', { name: 'Late' }), history.state.type, history.state.message]
+  }
+  assert.deepEqual(late({ kind: 'full', strategy: 'ENQUEUE' }), ['ACCEPT', 'SCHEDULED', null])
+  assert.deepEqual(late({ kind: 'full', strategy: 'CANCEL_NEW' }), [
+    'REJECT: Deployment concurrency limit is full and uses the CANCEL_NEW strategy.',
+    'CANCELLED',
+    'Deployment concurrency limit reached.',
+  ])
 })
 
 test('a change asked for twice is made once', () => {
