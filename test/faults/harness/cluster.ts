@@ -12,6 +12,7 @@ import type { OwnServer } from '#test/servers/own-server.ts'
 import { ownPostgres } from '#test/servers/postgres.ts'
 import { startProxy, type TcpProxy } from '#test/servers/proxy.ts'
 import { type OwnRedis, ownRedis } from '#test/servers/redis.ts'
+import { watchApplied } from './applied-order.ts'
 import { type RunningCommand, startCommand } from './command.ts'
 import { type HttpProducerOptions, type RunningProducer, sendOverHttp } from './http-producer.ts'
 import { assertKept, type Findings, type OracleOptions } from './oracle.ts'
@@ -121,6 +122,7 @@ export async function startCluster(t: TestContext, options: ClusterOptions = {})
       create(`api-${i + 1}`, ['server', 'start', '--no-services'], await freePort()),
     ),
   )
+  await watchApplied(postgres.url) // its table was made by the first that started
   for (let i = 0; i < (options.services ?? 1); i++) await addServices()
   const record = new ProducerRecord(random)
   const addresses = apis.map(({ url }) => url) // fixed ports: the same after a restart
@@ -174,13 +176,13 @@ async function query<T extends pg.QueryResultRow>(url: string, statement: string
 
 /** The runner of `npm run faults` makes a table of these. */
 function reportLine(name: string, findings: Findings): string {
-  const { acknowledged, missing, inLedger, doubled, changed, reordered, refusals } = findings
+  const { acknowledged, missing, inLedger, doubled, changed, reordered, misapplied, refusals } = findings
   const refused = [...refusals].map(([what, count]) => `${what}×${count}`).join(' ')
   const counts = {
     missing: missing.length,
     doubled: doubled.length,
     changed: changed.length,
-    reordered: reordered.length,
+    reordered: reordered.length + misapplied.length,
   }
   return `FAULT ${JSON.stringify({ name, acknowledged, ...counts, inLedger: inLedger.length, refused })}`
 }

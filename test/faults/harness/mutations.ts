@@ -127,6 +127,19 @@ export const MUTATIONS: readonly Mutation[] = [
     saying: /Expected values to be strictly deep-equal/,
   },
   {
+    name: 'apply-backwards',
+    what: 'of what was read together the last is written first',
+    file: 'src/consumer/persister.ts',
+    edits: [
+      {
+        find: "entries.filter(({ kind }) => kind === 'events'),",
+        replace: "entries.filter(({ kind }) => kind === 'events').toReversed(),",
+      },
+    ],
+    caughtBy: 'test/faults/many-services.test.ts',
+    saying: /events were applied out of order/,
+  },
+  {
     name: 'no-dedup',
     what: 'ids seen before are appended again',
     file: 'src/bus/scripts.ts',

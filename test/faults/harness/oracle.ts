@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import { waitUntil } from '#test/wait-until.ts'
+import { readMisapplied } from './applied-order.ts'
 import type { Acknowledged, Acknowledgement, ProducerRecord, SentEvent } from './record.ts'
 
 export interface Findings {
@@ -16,6 +17,8 @@ export interface Findings {
   readonly changed: readonly string[]
   /** `resource: number after number`, by position in the log. */
   readonly reordered: readonly string[]
+  /** The same by the time of their application, whatever their positions. */
+  readonly misapplied: readonly string[]
   readonly refusals: ReadonlyMap<string, number>
 }
 
@@ -34,6 +37,8 @@ export interface OracleOptions {
   readonly promised?: readonly Acknowledgement[]
   /** Redis is made to lose data: what was no more than appended may be missing where the loss ledger says so. */
   readonly mayLose?: boolean
+  /** Dead letters were replayed, so some events were applied after later ones. */
+  readonly mayReplay?: boolean
   readonly withinMs?: number
 }
 
@@ -63,7 +68,9 @@ export async function assertKept(
     }
     const whole = async () => (await missingNow()).missing.length === 0
     await waitUntil(whole, { timeoutMs: options.withinMs ?? 20_000, everyMs: 250 }).catch(() => {})
-    const findings = look(await readLog(client), await missingNow(), due, record, options.mayMove ?? false)
+    const misapplied = options.mayReplay ? [] : ((await readMisapplied(client, record)) ?? [])
+    const found = { ...(await missingNow()), misapplied }
+    const findings = look(await readLog(client), found, due, record, options.mayMove ?? false)
     assertFindings(findings)
     return findings
   } finally {
@@ -104,7 +111,7 @@ async function readLog(client: pg.Client): Promise<Row[]> {
 
 function look(
   rows: readonly Row[],
-  missing: Pick<Findings, 'missing' | 'inLedger'>,
+  found: Pick<Findings, 'missing' | 'inLedger' | 'misapplied'>,
   due: ReadonlyMap<string, unknown>,
   record: ProducerRecord,
   mayMove: boolean,
@@ -118,9 +125,9 @@ function look(
     const sent = record.sent.get(id)
     if (seen.has(id)) doubled.push(id)
     seen.add(id)
-    const found: unknown = JSON.parse(payload)
+    const held: unknown = JSON.parse(payload)
     const same = sent !== undefined && sent.event === event && sent.resource['prefect.resource.id'] === resource_id
-    if (!same || !isDeepStrictEqual(found, sent.payload)) {
+    if (!same || !isDeepStrictEqual(held, sent.payload)) {
       changed.push(id)
       continue
     }
@@ -130,10 +137,11 @@ function look(
       reordered.push(`${resource_id}: ${number} after ${before.number}`)
     last.set(resource_id, { number, partition })
   }
-  return { acknowledged: due.size, ...missing, doubled, changed, reordered, refusals: record.refusals }
+  return { acknowledged: due.size, ...found, doubled, changed, reordered, refusals: record.refusals }
 }
 
-function assertFindings({ acknowledged, missing, doubled, changed, reordered, refusals }: Findings): void {
+function assertFindings(findings: Findings): void {
+  const { acknowledged, missing, doubled, changed, reordered, misapplied, refusals } = findings
   const some = (list: readonly unknown[]) => JSON.stringify(list.slice(0, 5))
   assert.ok(acknowledged > 0, 'nothing was acknowledged, so nothing was tested')
   assert.equal(
@@ -144,6 +152,7 @@ function assertFindings({ acknowledged, missing, doubled, changed, reordered, re
   assert.equal(doubled.length, 0, `${doubled.length} events are in the log more than once: ${some(doubled)}`)
   assert.equal(changed.length, 0, `${changed.length} events are not what was sent: ${some(changed)}`)
   assert.equal(reordered.length, 0, `${reordered.length} events are out of order: ${some(reordered)}`)
+  assert.equal(misapplied.length, 0, `${misapplied.length} events were applied out of order: ${some(misapplied)}`)
   const unexpected = [...refusals.keys()].filter((what) => what.startsWith('unexpected'))
   assert.deepEqual(unexpected, [], 'every refusal is a 429 or 503 with Retry-After')
 }
