@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { type Entry, formatEntryId } from '#src/bus/index.ts'
 import type { Log } from '#src/log.ts'
-import { type DeadLetter, openKeys, requestedGroups } from '#src/store/dead-letter.ts'
+import { type DeadLetter, openKeys, releasedGroups, requestedGroups } from '#src/store/dead-letter.ts'
 import { forgetSuspects } from '#src/store/suspect.ts'
 import { applyCarefully, withoutBlocked } from './careful.ts'
 import { type Committed, commitBatch } from './commit-batch.ts'
@@ -9,7 +9,7 @@ import { dispositionOf } from './disposition.ts'
 import type { GroupHandler } from './handler.ts'
 import type { OwnedPartition } from './owned-partition.ts'
 import { replayLetters } from './replay-letters.ts'
-import { createSuspects } from './suspects.ts'
+import { createSuspects, type SuspectEntry } from './suspects.ts'
 
 export interface BatchWriterDeps {
   readonly pool: Pool
@@ -27,14 +27,16 @@ export interface BatchWriter {
   write(entries: readonly Entry[]): Promise<void>
   /** Learns what waits behind dead letters; to be called when partitions are gained, before anything of them is written. */
   learnBlocked(partitions: readonly number[]): Promise<void>
-  /** Replays the dead letters of owned partitions that somebody asked for. Returns how many went. */
+  /** Replays the dead letters of owned partitions that somebody asked for, and what waited for them. Returns how many went. */
   replayRequested(): Promise<number>
   /** Names entries that may have killed a process; they are applied event by event. */
-  suspect(partition: number, entries: readonly Entry[]): void
+  suspect(partition: number, suspects: readonly SuspectEntry[]): void
 }
 
 /** How often it is looked whether what waits behind dead letters still has to. */
 const LEARN_EVERY_MS = 5_000
+/** Transactions of replays in a row: new events wait meanwhile, so that those of a key that waits come to an end. */
+const MOST_ROUNDS = 50
 
 export function createBatchWriter({
   pool,
@@ -44,7 +46,8 @@ export function createBatchWriter({
   log,
   onDeadLetters,
 }: BatchWriterDeps): BatchWriter {
-  const suspects = new Set<string>()
+  /** Deliveries of what is suspect, by the entry's name. */
+  const suspects = new Map<string, number>()
   const deadly = createSuspects(pool, handler)
   const blocked = new Map<number, Set<string>>()
   let learnedAt = 0
@@ -53,14 +56,15 @@ export function createBatchWriter({
     await handler.prepare?.(entries)
     let run: Entry[] = []
     for (const entry of entries) {
-      if (suspects.size === 0 || !suspects.has(nameOf(entry))) {
+      const deliveries = suspects.size === 0 ? undefined : suspects.get(nameOf(entry))
+      if (deliveries === undefined) {
         run.push(entry)
         continue
       }
       await writeRun(run)
       run = []
       const single = await commitBatch(pool, handler.group, [entry], owned, timeoutMs, (client) =>
-        deadly.apply(client, entry, blocked),
+        deadly.apply(client, { entry, deliveries }, blocked),
       )
       finish(single)
       suspects.delete(nameOf(entry))
@@ -116,19 +120,22 @@ export function createBatchWriter({
   async function replayRequested(): Promise<number> {
     const parts = [handler, ...(handler.parts ?? [])]
     const names = parts.map(({ group }) => group)
-    const requested = await requestedGroups(pool, names)
+    // Somebody may have discarded what others wait behind.
+    const learns = Date.now() - learnedAt > LEARN_EVERY_MS
+    const due = await requestedGroups(pool, names)
+    if (learns) for (const group of await releasedGroups(pool, names, [...owned.keys()])) due.add(group)
     const [settled, failed]: [string[], DeadLetter[]] = [[], []]
-    for (const part of parts.filter(({ group }) => requested.has(group))) {
-      const replayed = await replayLetters(pool, part, handler.group, owned, timeoutMs)
-      settled.push(...replayed.settled)
-      failed.push(...replayed.letters)
-    }
+    for (const part of parts.filter(({ group }) => due.has(group)))
+      for (let round = 0, went = true; went && round < MOST_ROUNDS; round++) {
+        const replayed = await replayLetters(pool, part, handler.group, owned, timeoutMs)
+        settled.push(...replayed.settled)
+        failed.push(...replayed.letters)
+        went = replayed.settled.length > 0
+      }
     for (const { group, position, reason } of failed)
       log.warn({ group, position, reason }, 'a dead letter failed again')
-    if (settled.length > 0) log.info({ groups: [...requested], letters: settled.length }, 'dead letters were replayed')
-    // Somebody may have discarded what others wait behind.
-    if (settled.length + failed.length > 0 || Date.now() - learnedAt > LEARN_EVERY_MS)
-      await learnBlocked([...owned.keys()])
+    if (settled.length > 0) log.info({ groups: [...due], letters: settled.length }, 'dead letters were replayed')
+    if (settled.length + failed.length > 0 || learns) await learnBlocked([...owned.keys()])
     return settled.length
   }
 
@@ -137,11 +144,12 @@ export function createBatchWriter({
     learnBlocked,
     replayRequested,
     suspect(partition, entries) {
+      const ids = entries.map(({ entry }) => formatEntryId(entry.id))
       log.warn(
-        { group: handler.group, partition, entries: entries.map(({ id }) => formatEntryId(id)).slice(0, 20) },
+        { group: handler.group, partition, entries: ids.slice(0, 20) },
         'delivered again and again: applied one by one from here',
       )
-      for (const entry of entries) suspects.add(nameOf(entry))
+      for (const { entry, deliveries } of entries) suspects.set(nameOf(entry), deliveries)
     },
   }
 }

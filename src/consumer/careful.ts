@@ -62,13 +62,7 @@ export function withoutBlocked(
     for (const record of recordsOf(entry)) {
       if (keys.has(orderingKeyOf(record))) {
         if (at > from) parts.push(sliceEntry(entry, from, at))
-        letters.push(
-          ...lettersOf(
-            sliceEntry(entry, at, at + 1),
-            handler.group,
-            'waits behind an earlier dead letter of the same resource',
-          ),
-        )
+        letters.push(...waitingLetters(sliceEntry(entry, at, at + 1), handler.group))
         from = at + 1
       }
       at++
@@ -84,6 +78,12 @@ export function blame(entry: Entry, handler: GroupHandler, reason: string, block
   const letters = lettersOf(entry, handler.group, reason)
   for (const { orderingKey } of letters) if (orderingKey) blocked.get(entry.partition)?.add(orderingKey)
   return letters
+}
+
+/** Letters of all the events of an entry, which wait behind an earlier one. */
+export function waitingLetters(entry: Entry, group: string): DeadLetter[] {
+  const letters = lettersOf(entry, group, 'waits behind an earlier dead letter of the same resource')
+  return letters.map((letter) => ({ ...letter, waits: true }))
 }
 
 /** Dead letters of all the events of an entry. */

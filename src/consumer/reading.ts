@@ -4,7 +4,7 @@ import type { GroupReader } from '#src/bus/group-reader.ts'
 import type { EntryBuffer } from './buffer.ts'
 import type { LossLedger } from './loss-ledger.ts'
 import { advance, BEGINNING, follows, isOld, missingBefore, type OwnedPartition } from './owned-partition.ts'
-import { SUSPECT_DELIVERIES } from './suspects.ts'
+import { SUSPECT_DELIVERIES, type SuspectEntry } from './suspects.ts'
 
 export interface ReadingDeps {
   readonly group: string
@@ -16,7 +16,7 @@ export interface ReadingDeps {
   readonly announce: (commits: readonly Commit[]) => Promise<void>
   readonly ledger: LossLedger
   /** Told of entries that may have killed the owner before. */
-  readonly onSuspects: (partition: number, entries: readonly Entry[]) => void
+  readonly onSuspects: (partition: number, suspects: readonly SuspectEntry[]) => void
   /** How long a read waits for something to come. */
   readonly blockMs: number
 }
@@ -116,7 +116,9 @@ export function createReading(deps: ReadingDeps): Reading {
     await acknowledge(partition.partition, [...applied, ...lost])
     if (isPast()) return false
     partition.cursor = seen.at(-1) ?? partition.cursor
-    const suspects = fresh.filter((entry) => (deliveries[entries.indexOf(entry)] ?? 0) >= SUSPECT_DELIVERIES)
+    const suspects = fresh
+      .map((entry) => ({ entry, deliveries: deliveries[entries.indexOf(entry)] ?? 0 }))
+      .filter(({ deliveries: count }) => count >= SUSPECT_DELIVERIES)
     if (partition.inherited && suspects.length > 0) onSuspects(partition.partition, suspects)
     for (const entry of fresh) advance(partition, entry)
     return keep(fresh)

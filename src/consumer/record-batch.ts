@@ -5,7 +5,7 @@ import type { DeadLetter } from '#src/store/dead-letter.ts'
 import { findRepeats } from '#src/store/event-repeats.ts'
 import { together } from '#src/store/together.ts'
 import { type BatchEvent, eventsOf } from './batch-events.ts'
-import { lettersOf } from './careful.ts'
+import { lettersOf, waitingLetters } from './careful.ts'
 import { dispositionOf } from './disposition.ts'
 import { createFold, type Fold, indexesOf, type Want } from './fold.ts'
 import type { Position, Projection } from './projection.ts'
@@ -122,10 +122,11 @@ function foldAll(
   let isWhole = true
   let current = events[0] as BatchEvent
 
-  function file(projection: Projection, reason: string): void {
-    if (waiting === null) throw new Error(reason)
+  function file(projection: Projection, reason: string | null): void {
+    if (waiting === null) throw new Error(reason ?? 'it has to wait')
     const { event, entry, at } = current
-    letters.push(...lettersOf(sliceEntry(entry, at, at + 1), lettersGroup(projection), reason))
+    const [single, group] = [sliceEntry(entry, at, at + 1), lettersGroup(projection)]
+    letters.push(...(reason === null ? waitingLetters(single, group) : lettersOf(single, group, reason)))
     if (projection.order === 'loose') return
     const keys = failed.get(projection) ?? new Set()
     failed.set(projection, keys.add(event.orderingKey))
@@ -136,7 +137,7 @@ function foldAll(
     if (leaves?.(projection, current.event.position)) return true
     const hasToWait =
       (failed.size > 0 && failed.get(projection)?.has(key())) || waiting?.has(projection, current.entry.partition, key)
-    const reason = hasToWait ? WAITS : refused?.get(projection)
+    const reason = hasToWait ? null : refused?.get(projection)
     if (reason !== undefined) file(projection, reason)
     return reason !== undefined
   }
@@ -148,8 +149,6 @@ function foldAll(
   for (current of events) fold.apply(current.event, onFailure, isLeftOut)
   return isWhole ? letters : null
 }
-
-const WAITS = 'waits behind an earlier dead letter of the same resource'
 
 /**
  * A step for each table. Answers come one after another, so what a table takes is the time since the answer before.

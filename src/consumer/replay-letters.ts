@@ -6,11 +6,11 @@ import { lockCheckpoints } from '#src/store/checkpoint.ts'
 import { dayOf } from '#src/store/day-partitions.ts'
 import {
   type DeadLetter,
+  type DueLetter,
   heldByOlder,
   insertDeadLetters,
-  type RequestedLetter,
   settleReplayed,
-  takeRequested,
+  takeDue,
 } from '#src/store/dead-letter.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import { applyCarefully } from './careful.ts'
@@ -22,8 +22,8 @@ import type { OwnedPartition } from './owned-partition.ts'
 const LETTERS = 20
 
 /**
- * Applies the dead letters of a handler, in owned partitions whose replay was asked for, oldest first, and removes them in the same
- * transaction. One that fails again is kept with its new reason; where the order is strict, later ones of its resource
+ * Applies the dead letters of a handler, in owned partitions, whose replay was asked for or which wait for nothing any more,
+ * oldest first, and removes them in the same transaction. One that fails again is kept with its new reason; where the order is strict, later ones of its resource
  * are not tried. Doing it twice does no harm: a letter is gone once it is applied.
  * @param owner the group that owns the partitions: the handler's, or that of which it is a part
  * @throws StaleOwner
@@ -38,16 +38,16 @@ export async function replayLetters(
   return inTransaction(pool, timeoutMs, async (client) => {
     const settled: string[] = []
     const letters: DeadLetter[] = []
-    const requested = await takeRequested(client, handler.group, [...owned.keys()], LETTERS)
-    if (requested.length === 0) return { settled, letters }
+    const due = await takeDue(client, handler.group, [...owned.keys()], LETTERS)
+    if (due.length === 0) return { settled, letters }
     const mine = new Map([...owned.values()].map(({ partition, epoch }) => [partition, epoch]))
     const stale = await lockCheckpoints(client, owner, mine)
     if (stale.length > 0) throw new StaleOwner(stale)
-    const held = handler.order === 'strict' ? await heldByOlder(client, requested) : new Set<string>()
-    const entries = requested.map(entryOf)
+    const held = handler.order === 'strict' ? await heldByOlder(client, due) : new Set<string>()
+    const entries = due.map(entryOf)
     await handler.prepare?.(entries)
     const blocked = new Map([...owned.keys()].map((partition) => [partition, new Set<string>()]))
-    for (const [i, letter] of requested.entries()) {
+    for (const [i, letter] of due.entries()) {
       if (held.has(letter.id)) continue // until the one before it is replayed or discarded
       const failed = await applyCarefully(client, handler, [entries[i] as Entry], blocked)
       if (failed.length === 0) settled.push(letter.id)
@@ -60,7 +60,7 @@ export async function replayLetters(
 }
 
 /** The event as it was delivered. When the server took it is not kept: its entry's time stands for it. */
-function entryOf({ partition, ms, seq, index, body }: RequestedLetter): Entry {
+function entryOf({ partition, ms, seq, index, body }: DueLetter): Entry {
   return {
     partition,
     id: { ms, seq },

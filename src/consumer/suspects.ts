@@ -12,9 +12,16 @@ const MOST_DEATHS = 3
 /** Stands for the entry as a whole, where an event's index in it is noted. */
 const WHOLE = -1
 
+export interface SuspectEntry {
+  readonly entry: Entry
+  /** By the count of Redis, which survives every crash. */
+  readonly deliveries: number
+}
+
 /** Applies entries that may kill the process. */
 export interface Suspects {
-  apply(client: PoolClient, entry: Entry, blocked: BlockedKeys): Promise<DeadLetter[]>
+  /** Returns letters that say how often their event was delivered. */
+  apply(client: PoolClient, suspect: SuspectEntry, blocked: BlockedKeys): Promise<DeadLetter[]>
 }
 
 /**
@@ -75,9 +82,10 @@ export function createSuspects(pool: Pool, handler: GroupHandler): Suspects {
   }
 
   return {
-    async apply(client, entry, blocked) {
+    async apply(client, { entry, deliveries }, blocked) {
       const tried = await attempt(entry, WHOLE, 1, () => applyCarefully(client, handler, [entry], blocked))
-      return 'result' in tried ? tried.result : applyEach(client, entry, blocked)
+      const letters = 'result' in tried ? tried.result : await applyEach(client, entry, blocked)
+      return letters.map((letter) => (letter.waits ? letter : { ...letter, attempts: deliveries }))
     },
   }
 }

@@ -29,7 +29,7 @@ export function ledgerRules({ deadLetters, losses, ticks }: Settings): LedgerRul
       table: 'dead_letter',
       at: 'last_seen',
       order: 'last_seen, id',
-      except: 'requested_at is not null', // its replay is under way
+      except: 'requested_at is not null or waits', // its replay is under way, or it is no failure of its own
       keptMs: deadLetters.retentionMs,
       path: 'deadLetters.retentionMs',
       setting: 'MILLRACE_DEAD_LETTERS_RETENTION',

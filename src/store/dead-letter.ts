@@ -16,13 +16,14 @@ export interface DeadLetter {
   readonly body: Buffer
   /** What its order depends on; empty or left out when nothing does. */
   readonly orderingKey?: string
+  /** Nothing is known to be wrong with it: it waits behind an older letter of its key, and goes on when that is gone. */
+  readonly waits?: boolean
+  /** How often it was tried by then; once unless said otherwise. */
+  readonly attempts?: number
 }
 
-/** A letter that somebody asked to replay. */
-export interface RequestedLetter extends Required<DeadLetter> {
-  /** Times that it failed. */
-  readonly attempts: number
-}
+/** A letter that somebody asked to replay, or that has waited for long enough. */
+export type DueLetter = Required<DeadLetter>
 
 /** The group of letters that never became events: bodies that senders handed in. */
 export const INGEST = 'ingest'
@@ -34,11 +35,12 @@ export const INGEST = 'ingest'
 export async function insertDeadLetters(db: Queryable, letters: readonly DeadLetter[]): Promise<void> {
   await db.query(
     `insert into dead_letter
-       (id, "group", partition, entry_ms, entry_seq, entry_index, reason, body, ordering_key)
+       (id, "group", partition, entry_ms, entry_seq, entry_index, reason, body, ordering_key, waits, attempts)
      select * from unnest($1::uuid[], $2::text[], $3::int2[], $4::int8[], $5::int8[], $6::int4[], $7::text[],
-       $8::bytea[], $9::text[])
+       $8::bytea[], $9::text[], $10::bool[], $11::int4[])
      on conflict (id) do update set attempts = dead_letter.attempts + 1, last_seen = now(), reason = excluded.reason,
-       requested_at = null, ordering_key = coalesce(nullif(excluded.ordering_key, ''), dead_letter.ordering_key)`,
+       requested_at = null, ordering_key = coalesce(nullif(excluded.ordering_key, ''), dead_letter.ordering_key),
+       waits = excluded.waits`,
     [
       letters.map(({ id }) => id),
       letters.map(({ group }) => group),
@@ -49,6 +51,8 @@ export async function insertDeadLetters(db: Queryable, letters: readonly DeadLet
       letters.map(({ reason }) => reason.replaceAll('\0', '')),
       letters.map(({ body }) => body),
       letters.map(({ orderingKey = '' }) => orderingKey.replaceAll('\0', '')),
+      letters.map(({ waits = false }) => waits),
+      letters.map(({ attempts = 1 }) => attempts),
     ],
   )
 }
@@ -83,6 +87,30 @@ export async function requestedGroups(db: Queryable, groups: readonly string[]):
   return new Set(rows.map(({ group }) => group))
 }
 
+/** True for a letter that holds back younger ones of its key: nobody asked to replay it, and it does not just wait itself. */
+const HOLDS = (letter: string) => `not ${letter}.waits and ${letter}.requested_at is null`
+
+/** Letters of one key that are older than another, called `letter`. */
+const OLDER = `older."group" = letter."group" and older.partition = letter.partition
+  and older.ordering_key = letter.ordering_key
+  and (older.entry_ms, older.entry_seq, older.entry_index) < (letter.entry_ms, letter.entry_seq, letter.entry_index)`
+
+/** Those of the groups that have letters which wait for nothing any more. */
+export async function releasedGroups(
+  db: Queryable,
+  groups: readonly string[],
+  partitions: readonly number[],
+): Promise<Set<string>> {
+  const { rows } = await db.query<{ group: string }>(
+    `select distinct "group" from (
+       select "group" from dead_letter l where "group" = any($1::text[]) and partition = any($2::int2[])
+       group by "group", partition, ordering_key having bool_or(waits) and not bool_or(${HOLDS('l')})
+     ) released`,
+    [groups, partitions],
+  )
+  return new Set(rows.map(({ group }) => group))
+}
+
 interface Row {
   id: string
   partition: number
@@ -93,23 +121,25 @@ interface Row {
   attempts: number
   body: Buffer
   ordering_key: string
+  waits: boolean
 }
 
 /**
- * Takes letters that are to be replayed, oldest position first, and locks them until the transaction ends. One that an
- * operator is discarding at this moment is passed over.
+ * Takes letters that are to be replayed, or that wait for nothing any more, oldest position first, and locks them until the
+ * transaction ends. One that an operator is discarding at this moment is passed over.
  * @param tx in a transaction that applies them and then calls `settleReplayed`, or files them again
  */
-export async function takeRequested(
+export async function takeDue(
   tx: Queryable,
   group: string,
   partitions: readonly number[],
   limit: number,
-): Promise<RequestedLetter[]> {
+): Promise<DueLetter[]> {
   const { rows } = await tx.query<Row>(
-    `select id, partition, entry_ms, entry_seq, entry_index, reason, attempts, body, ordering_key
-     from dead_letter
-     where "group" = $1 and partition = any($2::int2[]) and requested_at is not null
+    `select id, partition, entry_ms, entry_seq, entry_index, reason, attempts, body, ordering_key, waits
+     from dead_letter letter
+     where "group" = $1 and partition = any($2::int2[]) and (requested_at is not null or waits and not exists (
+       select from dead_letter older where ${OLDER} and ${HOLDS('older')}))
      order by entry_ms, entry_seq, partition, entry_index
      limit $3
      for update skip locked`,
@@ -117,21 +147,18 @@ export async function takeRequested(
   )
   return rows.map((row) => {
     const [ms, seq, index] = [Number(row.entry_ms), Number(row.entry_seq), row.entry_index]
-    const { id, partition, reason, attempts, body, ordering_key: orderingKey } = row
+    const { id, partition, reason, attempts, body, waits, ordering_key: orderingKey } = row
     const position = `${partition}/${ms}-${seq}/${index}`
-    return { id, group, partition, ms, seq, index, position, reason, attempts, body, orderingKey }
+    return { id, group, partition, ms, seq, index, position, reason, attempts, body, waits, orderingKey }
   })
 }
 
 /** Ids of those letters that have an older one of the same ordering key, which nobody asked to replay. */
-export async function heldByOlder(tx: Queryable, letters: readonly RequestedLetter[]): Promise<Set<string>> {
+export async function heldByOlder(tx: Queryable, letters: readonly DueLetter[]): Promise<Set<string>> {
   const { rows } = await tx.query<{ id: string }>(
     `select letter.id from dead_letter letter
-     where letter.id = any($1::uuid[]) and letter.ordering_key <> '' and exists (
-       select from dead_letter older
-       where older."group" = letter."group" and older.partition = letter.partition
-         and older.ordering_key = letter.ordering_key and older.requested_at is null
-         and (older.entry_ms, older.entry_seq, older.entry_index) < (letter.entry_ms, letter.entry_seq, letter.entry_index))`,
+     where letter.id = any($1::uuid[]) and letter.ordering_key <> ''
+       and exists (select from dead_letter older where ${OLDER} and ${HOLDS('older')})`,
     [letters.map(({ id }) => id)],
   )
   return new Set(rows.map(({ id }) => id))

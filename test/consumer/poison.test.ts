@@ -77,6 +77,41 @@ test('where the order is strict, later events of its resource wait behind it, an
   await waitUntil(async () => (await numbered.applied('r.1')).includes(21), { what: 'the resource flows again' })
 })
 
+for (const [how, settle] of [
+  ['replayed', 'update dead_letter set requested_at = now() where "group" = $1 and not waits'],
+  ['discarded', 'delete from dead_letter where "group" = $1 and not waits'],
+] as const)
+  test(`what waits behind an event goes on by itself when that is ${how}, though more comes all the time`, async (t) => {
+    const place = await world(t)
+    const numbered = await openNumberedWorld(place)
+    place.defer(() => numbered.close())
+    const behaviour = { before: refuse }
+    const consumer = runNumberedConsumer(
+      numbered,
+      numberedHandler({ order: 'strict', before: (number) => behaviour.before(number) }),
+    )
+    place.defer(() => consumer.stop())
+    await numbered.append('r.1', NUMBERS)
+    await waitUntil(async () => (await letters(numbered)).length === NUMBERS.length - POISON)
+
+    behaviour.before = () => {}
+    await numbered.store.hot.query(settle, [GROUP])
+    let next = NUMBERS.length
+    await waitUntil(
+      async () => {
+        await numbered.append('r.1', [next++]) // of a busy resource: something always waits when it is looked
+        return (await letters(numbered)).length === 0
+      },
+      { what: 'nothing to wait any more', everyMs: 50 },
+    )
+    await waitUntil(async () => (await numbered.applied('r.1')).at(-1) === next - 1)
+    const expected = Array.from({ length: next }, (_, number) => number)
+    assert.deepEqual(
+      await numbered.applied('r.1'),
+      how === 'replayed' ? expected : expected.filter((number) => number !== POISON),
+    )
+  })
+
 test('an event that kills whoever applies it is found and set aside', async (t) => {
   const place = await world(t)
   const numbered = await openNumberedWorld(place)
@@ -97,6 +132,7 @@ test('an event that kills whoever applies it is found and set aside', async (t) 
   const [letter, ...others] = await letters(numbered)
   assert.equal(others.length, 0)
   assert.match(letter?.reason ?? '', /died 3 times/)
+  assert.ok((letter?.attempts ?? 0) > deaths, 'as often as Redis delivered it')
 })
 
 /** Runs a consumer that dies of number five, in a process of its own; 0 when it has applied all that is left. */

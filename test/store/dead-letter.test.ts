@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { requestReplay } from '#src/store/dead-letter/decide.ts'
 import { findLetter } from '#src/store/dead-letter/list.ts'
-import { insertDeadLetters, openKeys, settleReplayed, takeRequested } from '#src/store/dead-letter.ts'
+import { insertDeadLetters, openKeys, settleReplayed, takeDue } from '#src/store/dead-letter.ts'
 import type { Store } from '#src/store/pool.ts'
 import { letter } from './dead-letter/letters.ts'
 import { logStore } from './event-query/log.ts'
@@ -33,7 +33,7 @@ test('the open keys of a partition are those of its letters, without those that 
 })
 
 /** Runs `use` in a transaction that is committed. */
-async function inTransaction<T>({ hot }: Store, use: (client: Parameters<typeof takeRequested>[0]) => Promise<T>) {
+async function inTransaction<T>({ hot }: Store, use: (client: Parameters<typeof takeDue>[0]) => Promise<T>) {
   const client = await hot.connect()
   try {
     await client.query('begin')
@@ -60,22 +60,22 @@ async function requested(t: TestContext) {
 test('letters to replay come oldest position first, only of the partitions asked for', async (t) => {
   const { store, late, early, other } = await requested(t)
   const ids = async (partitions: number[], limit = 10) =>
-    (await takeRequested(store.hot, 'persister', partitions, limit)).map(({ id }) => id)
+    (await takeDue(store.hot, 'persister', partitions, limit)).map(({ id }) => id)
   assert.deepEqual(await ids([0, 1]), [other.id, early.id, late.id])
   assert.deepEqual(await ids([0]), [early.id, late.id])
   assert.deepEqual(await ids([0], 1), [early.id])
-  const [taken] = await takeRequested(store.hot, 'persister', [0], 1)
-  assert.deepEqual(taken, { ...early, orderingKey: '', attempts: 1 })
+  const [taken] = await takeDue(store.hot, 'persister', [0], 1)
+  assert.deepEqual(taken, { ...early, orderingKey: '', attempts: 1, waits: false })
 })
 
 test('a letter that one transaction is replaying is not given to another', async (t) => {
   const { store, early, late } = await requested(t)
   await inTransaction(store, async (mine) => {
     assert.deepEqual(
-      (await takeRequested(mine, 'persister', [0], 1)).map(({ id }) => id),
+      (await takeDue(mine, 'persister', [0], 1)).map(({ id }) => id),
       [early.id],
     )
-    const theirs = await inTransaction(store, (tx) => takeRequested(tx, 'persister', [0], 10))
+    const theirs = await inTransaction(store, (tx) => takeDue(tx, 'persister', [0], 10))
     assert.deepEqual(
       theirs.map(({ id }) => id),
       [late.id],
@@ -88,7 +88,7 @@ test('a letter that one transaction is replaying is not given to another', async
 test('a replay that fails files the letter again, and it is not tried for ever', async (t) => {
   const { store, early } = await requested(t)
   await inTransaction(store, async (tx) => {
-    await takeRequested(tx, 'persister', [0], 1)
+    await takeDue(tx, 'persister', [0], 1)
     await insertDeadLetters(tx, [{ ...early, reason: 'failed again' }])
   })
   const again = await store.read((tx) => findLetter(tx, early.id))
