@@ -70,7 +70,7 @@ interface CommonOptions<S extends TObject> {
   /**
    * The table's columns, named as in the table. Strings of timestamptz columns are canonical instants, those of uuid
    * columns canonical UUIDs; `Type.Unknown`, `Type.Object` and `Type.Record` are columns of the type `json`. NUL
-   * characters and lone surrogates, which Postgres can't hold, are replaced in what else is text.
+   * characters and lone surrogates, which Postgres can't hold, are replaced: in JSON when it is written.
    */
   readonly row: S
   /** Columns of the primary key. */

@@ -1,4 +1,5 @@
 import { type TSchema, TypeGuard } from '@sinclair/typebox'
+import { cleanText } from '#src/events/storable.ts'
 import type { Key, KeyPart, Projection, Row } from './projection.ts'
 
 /** The rows of a projection while events are folded into them. */
@@ -86,12 +87,6 @@ export class MemoryRows implements Rows {
     if (row === null) this.rows.delete(key)
     else this.rows.set(key, row)
   }
-}
-
-/** NUL characters and lone surrogates can't be stored in a text column: what shows that one was there can. */
-export function cleanText(text: string): string {
-  const clean = text.includes('\0') ? text.replaceAll('\0', '\u2400') : text
-  return clean.isWellFormed() ? clean : clean.toWellFormed()
 }
 
 /** The columns of a row that hold text, or lists of it; all others are numbers, instants, or JSON. */

@@ -1,6 +1,7 @@
 import type { Event, Limits, Resource } from './event.ts'
 import { RESOURCE_ID, RESOURCE_ROLE } from './event.ts'
 import { type Instant, parseInstant } from './instant.ts'
+import { isStorable } from './storable.ts'
 
 /** An event whose envelope holds, with its instant already read. */
 export interface CheckedEvent extends Omit<Event, 'occurred'> {
@@ -80,7 +81,7 @@ function checkResource(
     const text = value[label]
     labels++
     if (typeof text !== 'string') return `${name}: the label '${label}' must be a string, is ${show(text)}`
-    if (mayHoldNul && !(storable(label) && storable(text))) {
+    if (mayHoldNul && !(isStorable(label) && isStorable(text))) {
       return `${name}: the label '${label}' holds a NUL character or a lone surrogate, which no label may`
     }
   }
@@ -96,11 +97,6 @@ function checkResource(
 
 function tooLongForIndex(text: string): boolean {
   return text.length * 3 > MAX_INDEXED_BYTES && Buffer.byteLength(text) > MAX_INDEXED_BYTES
-}
-
-/** False for NUL characters and lone surrogates, which no text of Postgres may have. */
-export function storable(text: string): boolean {
-  return text.isWellFormed() && !text.includes('\0')
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,8 @@
 /** What schemas ask of text and numbers beyond their type: forms that can be read, and bounds of what Postgres can hold. */
 import { FormatRegistry, type Static, Type } from '@sinclair/typebox'
-import { MAX_INDEXED_BYTES, readUuid, storable } from './check.ts'
+import { MAX_INDEXED_BYTES, readUuid } from './check.ts'
 import { FIRST_MS, LAST_MS, parseInstantOrDate } from './instant.ts'
+import { isStorable } from './storable.ts'
 
 /** A UUID in any of the forms that Python reads; `readUuid` makes it canonical. */
 export const Uuid = format('any-uuid', (text) => readUuid(text) !== null)()
@@ -26,7 +27,7 @@ export function int4(minimum = -(2 ** 31)) {
 
 /** Without the characters that Postgres can't hold. */
 function boundedText(maxBytes: number) {
-  return format(`text-of-${maxBytes}-bytes`, (text) => Buffer.byteLength(text) <= maxBytes && storable(text))
+  return format(`text-of-${maxBytes}-bytes`, (text) => Buffer.byteLength(text) <= maxBytes && isStorable(text))
 }
 
 function format(name: string, holds: (text: string) => boolean) {

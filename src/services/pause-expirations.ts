@@ -1,4 +1,5 @@
 /** Fails runs that were paused and not resumed by the time that they had. */
+import { instantOfMs } from '#src/events/instant.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import { sql } from '#src/store/sql.ts'
 import { eachPage } from './pages.ts'
@@ -13,9 +14,10 @@ export const pauseExpirations = defineService({
   isOn: ({ services }) => services.pauseExpirations.enabled,
   schedule: { everyMs: 5_000 },
   async run({ commands, store, nowMs }, { signal }) {
-    const now = new Date(nowMs()).toISOString()
+    const now = instantOfMs(nowMs()).iso
+    // Compared as text, as canonical instants can be: a cast would fail for all runs when it fails for one.
     const where = sql.fragment`t.state_type = 'PAUSED'
-      and (t.state->'state_details'->>'pause_timeout')::timestamptz < ${now}::timestamptz`
+      and t.state->'state_details'->>'pause_timeout' collate "C" < ${now}`
     const expired = await eachPage({ store, table: flowRunTable, where, signal }, {}, ({ id, state_id }) =>
       commands.flowRun(id, {
         type: 'set-state',

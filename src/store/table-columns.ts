@@ -1,4 +1,5 @@
 /** The columns of a table, and values as the text that Postgres casts to a column's type. */
+import { cleanJson } from '#src/events/storable.ts'
 import type { Queryable } from './checkpoint.ts'
 
 export interface TableColumn {
@@ -26,10 +27,10 @@ export async function tableColumns(
   })
 }
 
-/** A value as text; null for none. */
+/** A value as text; null for none. Text of other columns is without what Postgres can't hold by then: see `cleanText`. */
 export function valueText(value: unknown, type: string): string | null {
   if (value === null || value === undefined) return null
-  if (type === 'json' || type === 'jsonb') return JSON.stringify(value)
+  if (type === 'json' || type === 'jsonb') return cleanJson(JSON.stringify(value))
   return Array.isArray(value) ? arrayText(value) : String(value)
 }
 

@@ -18,7 +18,7 @@ export async function claimTaskRun(db: CommonQueryMethods, taskKeys: readonly st
     left join task_run_claim c on c.task_run_id = t.id
     where t.next_scheduled_start_time <= now() and t.state_type = 'SCHEDULED'
       and t.task_key = any(${sql.array([...taskKeys], 'text')})
-      and (t.state->'state_details'->>'deferred')::boolean and (c.until is null or c.until < clock_timestamp())
+      and t.state->'state_details'->>'deferred' = 'true' and (c.until is null or c.until < clock_timestamp())
     order by t.next_scheduled_start_time, t.id limit 1
     on conflict (task_run_id) do update set until = excluded.until where task_run_claim.until < clock_timestamp()
     returning task_run_id as id`)

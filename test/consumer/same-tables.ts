@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { foldEvents } from '#src/consumer/fold-events.ts'
 import type { Projection, Row } from '#src/consumer/projection.ts'
-import { cleanText } from '#src/consumer/rows.ts'
+
 import type { Event } from '#src/events/event.ts'
 import { orderingKey } from '#src/events/ordering-key.ts'
+import { cleanJson, cleanText } from '#src/events/storable.ts'
 import type { Store } from '#src/store/pool.ts'
 import { rowTable } from '#src/store/row-table.ts'
 import { sql } from '#src/store/sql.ts'
@@ -48,10 +49,10 @@ export async function assertSameTables(
   return count
 }
 
-/** By key, and as they are in JSON: what is undefined isn't there. */
+/** By key, and as they are in JSON that can be stored: what is undefined isn't there. */
 function inOrder({ keyColumns }: Projection, rows: readonly Row[]): unknown[] {
   const keyOf = (row: Row) => keyColumns.map((column) => cleanText(String(row[column]))).join('\0')
   return [...rows]
     .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
-    .map((row) => JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(row).sort()))))
+    .map((row) => JSON.parse(cleanJson(JSON.stringify(Object.fromEntries(Object.entries(row).sort())))))
 }

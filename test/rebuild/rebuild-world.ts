@@ -79,7 +79,7 @@ export async function rebuildWorld(t: TestScope, projections: readonly Projectio
         const fields = {
           event,
           resource: { 'prefect.resource.id': resource },
-          payload: { number, text: 'tab\t "and" \\' },
+          payload: { number, text: 'tab\t "and" \\ \0 \ud800' },
         }
         const entry = entryOf(encode(sentAt(occurred), fields), seq, partition)
         await copyEntries(client, [entry])

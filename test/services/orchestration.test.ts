@@ -76,7 +76,10 @@ test('services look after deployments, runs and workers', async (t) => {
       assert.equal(message, 'Deployment concurrency limit reached.')
     }),
 
-    t.test('a pause that ends fails its run', async () => {
+    t.test('a pause that ends fails its run, whatever others say', async () => {
+      const other = await newRun({ type: 'PENDING' })
+      await setState(other.id, { type: 'RUNNING' })
+      await setState(other.id, { type: 'PAUSED', message: 'NUL \0, half a letter \ud83d' })
       const run = await newRun({ type: 'PENDING' })
       await setState(run.id, { type: 'RUNNING' })
       await setState(run.id, {

@@ -2,6 +2,7 @@
 import { type Event, RESOURCE_ID, RESOURCE_ROLE, type Resource } from '#src/events/event.ts'
 import { FLOW_RUN_DELETED, FLOW_RUN_UPDATED, type FlowRunRow } from '#src/events/flow-run.ts'
 import type { State } from '#src/events/state.ts'
+import { cleanText } from '#src/events/storable.ts'
 import { changedFields, type DecisionContext } from '../decision.ts'
 import { secondsBetween } from '../instants.ts'
 
@@ -32,7 +33,7 @@ export function stateEvent(before: FlowRunRow | null, after: FlowRunRow, around:
     resource: {
       ...resourceOf(after),
       'prefect.run-count': String(after.run_count),
-      'prefect.state-message': cut(to.message ?? ''),
+      'prefect.state-message': cleanText(cut(to.message ?? '')),
       'prefect.state-name': to.name,
       'prefect.state-timestamp': to.timestamp.replace('Z', '+00:00'),
       'prefect.state-type': to.type,

@@ -4,6 +4,7 @@
  */
 import { type Event, RESOURCE_ID, RESOURCE_ROLE } from '#src/events/event.ts'
 import type { State } from '#src/events/state.ts'
+import { cleanText } from '#src/events/storable.ts'
 import { TASK_RUN_DELETED, type TaskRunRow } from '#src/events/task-run.ts'
 
 /** The event of a change of state. Its id is that of the state. */
@@ -17,7 +18,7 @@ export function taskRunEvent(before: TaskRunRow | null, after: TaskRunRow): Even
       [RESOURCE_ID]: resourceOf(after),
       'prefect.resource.name': after.name,
       'prefect.run-count': String(after.run_count),
-      'prefect.state-message': to.message ?? '',
+      'prefect.state-message': cleanText(to.message ?? ''),
       'prefect.state-name': to.name,
       'prefect.state-timestamp': to.timestamp.replace('Z', '+00:00'),
       'prefect.state-type': to.type,
