@@ -294,3 +294,27 @@ test('a body that is not what its type says is refused whole', () => {
   }
   assert.equal(reasonOf(parse(STRUCTURED, '5')), 'a CloudEvent must be a JSON object')
 })
+
+test('a lone surrogate in source or id makes its own event invalid, and no other', () => {
+  for (const name of ['source', 'id', 'type', 'subject', 'xt']) {
+    const wrong = { ...required, id: 'A2', [name]: 'a\ud800' }
+    const good = { ...required, id: 'A3' }
+    const alone = parse(STRUCTURED, JSON.stringify(wrong))
+    assert.match(reasonOf(alone), new RegExp(`^${name}: control characters and lone surrogates`))
+    const { verdicts, events } = parse(BATCHED, JSON.stringify([wrong, good]))
+    assert.deepEqual(
+      verdicts.map(({ status }) => status),
+      ['invalid', 'accepted'],
+    )
+    assert.equal(events.length, 1)
+  }
+  assert.match(reasonOf(binary('text/plain', 'x', { 'ce-id': '%ED%A0%80' })), /^ce-id: must be UTF-8/)
+})
+
+test('an id is given for an invalid event only if it would be the id of a valid one', () => {
+  const idOf = (members: object) => structured({ type: '', ...members }).verdicts[0]?.id
+  assert.equal(idOf({}), uuidV5('/shop/berlin\nA1', NAMESPACE))
+  assert.equal(idOf({ id: '\ud800' }), null)
+  assert.equal(idOf({ id: 'A\n1' }), null)
+  assert.equal(idOf({ id: 1 }), null)
+})

@@ -44,7 +44,7 @@ export function mapAttributes(attributes: Attributes, limits: Limits, nowMs: num
 
 /** The event's id if its source and id are readable, for the verdict on one that is invalid for another reason. */
 export function readableIdOf({ source, id }: Attributes): string | null {
-  return typeof source === 'string' && typeof id === 'string' ? eventIdOf(source, id) : null
+  return isReadable(source) && isReadable(id) ? eventIdOf(source, id) : null
 }
 
 /** CloudEvents are the same when source and id are; neither can hold the newline that parts them here. */
@@ -78,11 +78,16 @@ function checkAttributes(attributes: Attributes, limits: Limits): string | null 
 function checkValue(name: string, value: unknown): string | null {
   if (!NAME.test(name)) return `${show(name)}: the name of an attribute has only lower-case letters and digits`
   if (typeof value === 'string') {
-    if (!CONTROL.test(value) && value.isWellFormed()) return null
+    if (isReadable(value)) return null
     return `${name}: control characters and lone surrogates are not allowed in an attribute`
   }
   if (typeof value === 'boolean' || Number.isSafeInteger(value)) return null
   return `${name}: must be a string, an integer or a boolean, is ${show(value)}`
+}
+
+/** Of a lone surrogate there are no bytes in UTF-8, so none of an id could be made from it. */
+function isReadable(value: unknown): value is string {
+  return typeof value === 'string' && value.isWellFormed() && !CONTROL.test(value)
 }
 
 function isFilled(value: unknown): value is string {
