@@ -269,7 +269,7 @@ function handlersOf(settings: Settings, { inspector }: Bus, store: Store, projec
   const { retentionMs } = settings.events
   return [
     createPersister({ pool: store.hot, nowMs: Date.now, retentionMs }),
-    createRecorder({ pool: store.hot, projections, inspector }),
+    createRecorder({ db: store.prompt, projections, inspector }),
   ]
 }
 

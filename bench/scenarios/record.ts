@@ -101,7 +101,7 @@ async function recordAll(
   let began = 0
   const before = { own: process.cpuUsage(), postgres: usageOfFamily(servers.postgres.pid).cpuSeconds }
   const consumer = createConsumer({
-    handler: createRecorder({ pool, projections, inspector: bus.inspector }),
+    handler: createRecorder({ db: pool, projections, inspector: bus.inspector }),
     reader: bus.reader(RECORDER),
     ownership: createOwnership(bus.leases(RECORDER, name, LEASE_MS), name, bus.layout, log),
     pool,

@@ -77,7 +77,7 @@ export async function createApi(needs: ApiNeeds): Promise<Api> {
 function liveSource(live: ApiNeeds['live']): LiveSource | null {
   if (live === undefined) return null
   const { store } = live
-  return { ...live, progress: createLogProgress(() => readCheckpoints(store.hot, PERSISTER)) }
+  return { ...live, progress: createLogProgress(() => readCheckpoints(store.prompt, PERSISTER)) }
 }
 
 /** `/metrics`, `/api/health` and `/api/ready` alone, for a process that serves no API. */

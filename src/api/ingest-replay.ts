@@ -91,7 +91,7 @@ async function take(
 /** Which events the log still lacks when all are there or time is over. One that a group has set aside never comes. */
 async function missingAtLast(store: Store, events: EventBatch['events'], untilMs: number): Promise<Set<string>> {
   for (;;) {
-    const missing = await missingEvents(store.hot, events).catch((error: unknown) => {
+    const missing = await missingEvents(store.prompt, events).catch((error: unknown) => {
       throw storeError(error)
     })
     if (missing.size === 0 || performance.now() >= untilMs) return missing

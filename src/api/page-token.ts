@@ -44,7 +44,7 @@ const shape = TypeCompiler.Compile(PageToken)
 export async function pageTokenKey(store: Store): Promise<Buffer> {
   const made = randomBytes(KEY_BYTES).toString('base64')
   try {
-    return Buffer.from(await fixSetting(store.hot, SETTING, made), 'base64')
+    return Buffer.from(await fixSetting(store.prompt, SETTING, made), 'base64')
   } catch (error) {
     throw storeError(error)
   }

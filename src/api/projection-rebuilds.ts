@@ -56,7 +56,9 @@ export const projectionRebuilds: Route<RebuildsNeeds> = (app, { store, projectio
       const wanted = { names, versions, reason: 'asked', since: since?.iso ?? null, strict } as const
       const job = await inTransaction(store.hot, 0, (client) => requestRebuild(client, wanted)).catch(refuse)
       if (job === null) {
-        const open = (await openRebuilds(store.hot)).find((other) => other.names.some((each) => names.includes(each)))
+        const open = (await openRebuilds(store.prompt)).find((other) =>
+          other.names.some((each) => names.includes(each)),
+        )
         if (open === undefined)
           throw new RebuildRefused(`the recorder has not begun ${names.join(', ')} yet: start it.`)
         throw new RebuildBusy({ projection: name, owner: open.owner || 'a services process' })

@@ -79,8 +79,8 @@ export const projections: Route<ProjectionsNeeds> = (app, needs) => {
   const schema = { tags: ['projections'], summary: 'Every projection', response: { 200: Projections } }
   app.get('/millrace/projections', { schema }, async () => {
     const [standings, partitions] = await Promise.all([
-      projectionStandings(store.hot, needs.projections),
-      recorderStandings(store.hot, inspector),
+      projectionStandings(store.prompt, needs.projections),
+      recorderStandings(store.prompt, inspector),
     ]).catch((error: unknown) => {
       throw storeError(error)
     })

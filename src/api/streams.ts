@@ -155,7 +155,7 @@ function groupOf({ name, ...view }: GroupView, at: EntryId | undefined): Static<
 async function checkpointsOf(store: Store) {
   const checkpoints = new Map<number, Map<string, EntryId>>()
   try {
-    for (const { group, partition, position } of await readAllCheckpoints(store.hot)) {
+    for (const { group, partition, position } of await readAllCheckpoints(store.prompt)) {
       const groups = checkpoints.get(partition) ?? new Map<string, EntryId>()
       checkpoints.set(partition, groups.set(group, position))
     }
@@ -174,7 +174,7 @@ async function forget({ store, inspector, log }: StreamsNeeds, group: string, fo
   const gone = await inspector.forget(group)
   if (gone.owner !== null) throw new GroupInUse({ group, owners: [gone.owner] })
   // Last, so that a group that comes to life meanwhile is made again where it was, and not at the beginning.
-  const checkpoints = await deleteCheckpoints(store.hot, group).catch((error: unknown) => {
+  const checkpoints = await deleteCheckpoints(store.prompt, group).catch((error: unknown) => {
     throw storeError(error)
   })
   if (gone.partitions + checkpoints === 0) throw new NotFound(`There is no group '${group}'.`)

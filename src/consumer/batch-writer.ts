@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import { type Entry, formatEntryId } from '#src/bus/index.ts'
 import type { Log } from '#src/log.ts'
+import type { Queryable } from '#src/store/checkpoint.ts'
 import { type DeadLetter, openKeys, releasedGroups, requestedGroups } from '#src/store/dead-letter.ts'
 import { forgetSuspects } from '#src/store/suspect.ts'
 import { applyCarefully, withoutBlocked } from './careful.ts'
@@ -13,6 +14,8 @@ import { createSuspects, type SuspectEntry } from './suspects.ts'
 
 export interface BatchWriterDeps {
   readonly pool: Pool
+  /** The pool's, for single statements, each bounded in time. */
+  readonly db: Queryable
   readonly handler: GroupHandler
   readonly owned: ReadonlyMap<number, OwnedPartition>
   /** Most milliseconds for one statement. */
@@ -40,6 +43,7 @@ const MOST_ROUNDS = 50
 
 export function createBatchWriter({
   pool,
+  db,
   handler,
   owned,
   timeoutMs,
@@ -48,7 +52,7 @@ export function createBatchWriter({
 }: BatchWriterDeps): BatchWriter {
   /** Deliveries of what is suspect, by the entry's name. */
   const suspects = new Map<string, number>()
-  const deadly = createSuspects(pool, handler)
+  const deadly = createSuspects(db, handler)
   const blocked = new Map<number, Set<string>>()
   let learnedAt = 0
 
@@ -68,7 +72,7 @@ export function createBatchWriter({
       )
       finish(single)
       suspects.delete(nameOf(entry))
-      await forgetSuspects(pool, handler.group, entry.partition, entry.id)
+      await forgetSuspects(db, handler.group, entry.partition, entry.id)
     }
     await writeRun(run)
   }
@@ -110,7 +114,7 @@ export function createBatchWriter({
   }
 
   async function learnBlocked(partitions: readonly number[]): Promise<void> {
-    const open = handler.order === 'strict' ? await openKeys(pool, [handler.group], partitions) : []
+    const open = handler.order === 'strict' ? await openKeys(db, [handler.group], partitions) : []
     for (const partition of partitions)
       blocked.set(partition, new Set(open.filter((key) => key.partition === partition).map(({ key }) => key)))
     await handler.learn?.(partitions)
@@ -122,8 +126,8 @@ export function createBatchWriter({
     const names = parts.map(({ group }) => group)
     // Somebody may have discarded what others wait behind.
     const learns = Date.now() - learnedAt > LEARN_EVERY_MS
-    const due = await requestedGroups(pool, names)
-    if (learns) for (const group of await releasedGroups(pool, names, [...owned.keys()])) due.add(group)
+    const due = await requestedGroups(db, names)
+    if (learns) for (const group of await releasedGroups(db, names, [...owned.keys()])) due.add(group)
     const [settled, failed]: [string[], DeadLetter[]] = [[], []]
     for (const part of parts.filter(({ group }) => due.has(group)))
       for (let round = 0, went = true; went && round < MOST_ROUNDS; round++) {

@@ -6,6 +6,8 @@ import { GroupGone, type GroupReader } from '#src/bus/group-reader.ts'
 import type { Log } from '#src/log.ts'
 import type { QueueState } from '#src/queue-gauges.ts'
 import type { Loss } from '#src/store/loss.ts'
+import { promptly } from '#src/store/silence.ts'
+import { transactionLimitMs } from '#src/store/transaction.ts'
 import { createBatchWriter } from './batch-writer.ts'
 import { EntryBuffer } from './buffer.ts'
 import { StaleOwner } from './commit-batch.ts'
@@ -40,9 +42,9 @@ export interface ConsumerDeps {
 /** How a consumer is doing. */
 export interface ConsumerHealth {
   readonly owned: readonly number[]
-  /** Time of the last commit, or of the last look that found nothing to do; epoch milliseconds. */
+  /** Time of the last commit, or of the last look that found nothing to do; epoch milliseconds. Old when it hangs. */
   readonly aliveMs: number
-  /** What stops it, in words; null when nothing does. */
+  /** What stops it, in words; null when nothing does. Also that nothing was heard of it for too long. */
   readonly trouble: string | null
 }
 
@@ -64,6 +66,8 @@ const REPLAY_EVERY_MS = 1_000
 /** Within so long it is looked behind each partition once. */
 const LOOK_BEHIND_MS = 1_000
 const LEAST_BATCH_EVENTS = 50
+/** Beyond what a transaction may take, after which a consumer that neither commits nor finds nothing to do hangs. */
+const STUCK_MS = 10_000
 const BACK_OFF_MS = { first: 50, most: 2_000 }
 
 /**
@@ -75,8 +79,9 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   const { group } = handler
   const owned = new Map<number, OwnedPartition>()
   const buffer = new EntryBuffer(deps.batchEvents * 2, BUFFER_BYTES)
-  const writer = createBatchWriter({ ...deps, owned, onDeadLetters: deps.onDeadLetters ?? (() => {}) })
-  const ledger = createLossLedger(pool, log, deps.onLosses ?? (() => {}))
+  const db = promptly(pool, deps.timeoutMs)
+  const writer = createBatchWriter({ ...deps, db, owned, onDeadLetters: deps.onDeadLetters ?? (() => {}) })
+  const ledger = createLossLedger(db, log, deps.onLosses ?? (() => {}))
   const stopping = new AbortController()
   let writing: Promise<void> = Promise.resolve()
   let announcing: Promise<void> = Promise.resolve()
@@ -87,6 +92,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   const quiet = () => writing.catch(() => {})
   const possession = createPossession(owned, {
     ...deps,
+    db,
     group,
     buffer,
     ledger,
@@ -106,6 +112,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
         balancedAt = Date.now()
       }
       if (owned.size === 0 || buffer.full) {
+        if (owned.size === 0) aliveMs = Date.now() // others have them all
         await (owned.size === 0
           ? sleep(RENEW_MS / 2, undefined, { signal: stopping.signal })
           : buffer.changed(RENEW_MS))
@@ -202,8 +209,16 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     }
   }
 
+  /** The client of Redis and that of Postgres give up by themselves what hangs; this tells of what nobody thought of. */
+  function stuck(): string | null {
+    const forMs = Date.now() - aliveMs
+    if (forMs < transactionLimitMs(deps.timeoutMs) + STUCK_MS) return null
+    return `nothing was applied for ${Math.round(forMs / 1_000)} s, nor was it seen that there is nothing to do`
+  }
+
   return {
     start() {
+      aliveMs = Date.now()
       loops = Promise.all([supervise(readLoop), supervise(writeLoop)])
     },
     async stop() {
@@ -216,7 +231,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     },
     buffered: () => ({ items: buffer.entries, bytes: buffer.bytes }),
     losses: () => ({ items: ledger.waiting }),
-    health: () => ({ owned: [...owned.keys()].sort((a, b) => a - b), aliveMs, trouble }),
+    health: () => ({ owned: [...owned.keys()].sort((a, b) => a - b), aliveMs, trouble: trouble ?? stuck() }),
   }
 }
 

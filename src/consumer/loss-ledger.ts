@@ -1,6 +1,6 @@
-import type { Pool } from 'pg'
 import type { BusLoss, EntryId } from '#src/bus/index.ts'
 import type { Log } from '#src/log.ts'
+import type { Queryable } from '#src/store/checkpoint.ts'
 import { insertLosses, type Loss, type LossCause } from '#src/store/loss.ts'
 
 /** What a consumer found to be gone. */
@@ -25,14 +25,14 @@ export interface LossLedger {
 const MOST_WAITING = 10_000
 
 /** @param onRecorded told of losses that were not known before */
-export function createLossLedger(pool: Pool, log: Log, onRecorded: (losses: readonly Loss[]) => void): LossLedger {
+export function createLossLedger(db: Queryable, log: Log, onRecorded: (losses: readonly Loss[]) => void): LossLedger {
   let waiting: Loss[] = []
   let flushing: Promise<void> = Promise.resolve()
 
   async function write(): Promise<void> {
     if (waiting.length === 0) return
     const writing = waiting
-    const recorded = await insertLosses(pool, writing)
+    const recorded = await insertLosses(db, writing)
     waiting = waiting.slice(writing.length)
     for (const loss of recorded)
       log.error({ loss }, 'Redis lost entries of a stream; what was persisted is in the log, the rest is gone')

@@ -1,6 +1,5 @@
-import type { Pool } from 'pg'
 import type { GroupReader } from '#src/bus/group-reader.ts'
-import { type Checkpoint, readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
+import { type Checkpoint, type Queryable, readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
 import type { EntryBuffer } from './buffer.ts'
 import type { LossLedger } from './loss-ledger.ts'
 import { BEGINNING, type OwnedPartition, rewind } from './owned-partition.ts'
@@ -8,7 +7,7 @@ import type { Ownership } from './ownership.ts'
 
 export interface PossessionDeps {
   readonly group: string
-  readonly pool: Pool
+  readonly db: Queryable
   readonly reader: Pick<GroupReader, 'ensure'>
   readonly ownership: Ownership
   readonly buffer: EntryBuffer
@@ -33,7 +32,7 @@ export interface Possession {
 
 /** @param owned filled and emptied here, and read by everybody else */
 export function createPossession(owned: Map<number, OwnedPartition>, deps: PossessionDeps): Possession {
-  const { group, pool, reader, ownership, buffer, ledger, onGain, quiet } = deps
+  const { group, db, reader, ownership, buffer, ledger, onGain, quiet } = deps
   let era = 0
 
   function rewindAll(): void {
@@ -51,7 +50,7 @@ export function createPossession(owned: Map<number, OwnedPartition>, deps: Posse
   }
 
   async function gain(partition: number): Promise<void> {
-    const checkpoint = await takeCheckpoint(pool, group, partition)
+    const checkpoint = await takeCheckpoint(db, group, partition)
     await ensure(partition, checkpoint)
     await onGain(partition)
     const { position, eventCount, epoch } = checkpoint
@@ -91,7 +90,7 @@ export function createPossession(owned: Map<number, OwnedPartition>, deps: Posse
       // A transaction that commits behind this reading would make its checkpoint look older than what is acknowledged.
       await quiet()
       const checkpoints = new Map(
-        (await readCheckpoints(pool, group)).map((checkpoint) => [checkpoint.partition, checkpoint]),
+        (await readCheckpoints(db, group)).map((checkpoint) => [checkpoint.partition, checkpoint]),
       )
       const mine = [...owned.values()]
       const kept = mine.filter(({ partition, epoch }) => checkpoints.get(partition)?.epoch === epoch)

@@ -3,8 +3,9 @@
  * batch it loads the rows that the events concern, folds the events in memory in their order, and writes each row that
  * changed once, in the transaction that moves the checkpoint.
  */
-import type { Pool, PoolClient } from 'pg'
+import type { PoolClient } from 'pg'
 import { type Entry, type Inspector, RECORDER } from '#src/bus/index.ts'
+import type { Queryable } from '#src/store/checkpoint.ts'
 import type { DeadLetter } from '#src/store/dead-letter.ts'
 import { noteLeft, passGate } from '#src/store/projection-gate.ts'
 import type { GroupHandler } from './handler.ts'
@@ -14,7 +15,7 @@ import { ofThisVersion, recordedProjections } from './recorded.ts'
 import { lettersGroup, waitingKeys } from './waiting-keys.ts'
 
 export interface RecorderDeps {
-  readonly pool: Pool
+  readonly db: Queryable
   /** All that there are; which of them are recorded is decided by `recordedProjections`. */
   readonly projections: readonly Projection[]
   readonly inspector: Pick<Inspector, 'partitions' | 'look'>
@@ -31,8 +32,8 @@ const UNIQUE_VIOLATION = '23505'
 /** Tables that are behind in a partition get none of its events. */
 type Leaves = (projection: Projection, place: { readonly partition: number }) => boolean
 
-export function createRecorder({ pool, projections, inspector, onTable = () => {} }: RecorderDeps): GroupHandler {
-  const waiting = waitingKeys(pool, projections)
+export function createRecorder({ db, projections, inspector, onTable = () => {} }: RecorderDeps): GroupHandler {
+  const waiting = waitingKeys(db, projections)
   let recorded: ReadonlySet<Projection> = new Set()
   let open: Folding | undefined
   let holding = 0
@@ -135,7 +136,7 @@ export function createRecorder({ pool, projections, inspector, onTable = () => {
     order: 'strict', // for what no projection can have, such as an event that kills the process
     parts: projections.map(partOf),
     async learn(partitions) {
-      recorded = await recordedProjections(pool, projections, inspector)
+      recorded = await recordedProjections(db, projections, inspector)
       await waiting.learn(partitions)
     },
     prepare: async () => waiting.takeBack(),

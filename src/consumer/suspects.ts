@@ -1,5 +1,6 @@
-import type { Pool, PoolClient } from 'pg'
+import type { PoolClient } from 'pg'
 import { type Entry, formatEntryId, sliceEntry } from '#src/bus/index.ts'
+import type { Queryable } from '#src/store/checkpoint.ts'
 import type { DeadLetter } from '#src/store/dead-letter.ts'
 import { clearSuspect, markSuspect, type SuspectPlace } from '#src/store/suspect.ts'
 import { applyCarefully, type BlockedKeys, blame } from './careful.ts'
@@ -30,7 +31,7 @@ export interface Suspects {
  * proof, since they also count when Postgres is away, and then a long backlog is suspect: two notes for an entry are
  * little, two for each event would not be.
  */
-export function createSuspects(pool: Pool, handler: GroupHandler): Suspects {
+export function createSuspects(db: Queryable, handler: GroupHandler): Suspects {
   const failed = new Map<string, number>() // notes of this process, which lives, that it could not take back
 
   /** Runs an attempt under a note; null when it was deadly `most` times already. */
@@ -48,17 +49,17 @@ export function createSuspects(pool: Pool, handler: GroupHandler): Suspects {
       index,
     }
     const name = `${place.partition}:${formatEntryId(entry.id)}:${index}`
-    const deaths = (await markSuspect(pool, place)) - 1 - (failed.get(name) ?? 0)
+    const deaths = (await markSuspect(db, place)) - 1 - (failed.get(name) ?? 0)
     if (deaths >= most) {
-      await clearSuspect(pool, place, deaths) // this look was no attempt
+      await clearSuspect(db, place, deaths) // this look was no attempt
       return { deaths }
     }
     try {
       const result = await run()
-      await clearSuspect(pool, place, deaths)
+      await clearSuspect(db, place, deaths)
       return { result }
     } catch (error) {
-      const takenBack = await clearSuspect(pool, place, deaths).then(
+      const takenBack = await clearSuspect(db, place, deaths).then(
         () => true,
         () => false,
       )

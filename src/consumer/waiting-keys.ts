@@ -1,4 +1,4 @@
-import type { Pool } from 'pg'
+import type { Queryable } from '#src/store/checkpoint.ts'
 import { type DeadLetter, openKeys } from '#src/store/dead-letter.ts'
 import type { Projection } from './projection.ts'
 
@@ -21,7 +21,7 @@ export function lettersGroup({ name }: Pick<Projection, 'name'>): string {
   return `projection:${name}`
 }
 
-export function waitingKeys(pool: Pool, projections: readonly Projection[]): WaitingKeys {
+export function waitingKeys(db: Queryable, projections: readonly Projection[]): WaitingKeys {
   const groups = projections.filter(({ order }) => order === 'strict').map(lettersGroup)
   const filed = new KeySets()
   const tentative = new KeySets()
@@ -33,7 +33,7 @@ export function waitingKeys(pool: Pool, projections: readonly Projection[]): Wai
 
   return {
     async learn(partitions) {
-      const open = await openKeys(pool, groups, partitions)
+      const open = await openKeys(db, groups, partitions)
       for (const group of groups) for (const partition of partitions) filed.delete(group, partition)
       for (const { group, partition, key } of open) filed.add(group, partition, key)
     },

@@ -1,5 +1,6 @@
 /** Folds events into the tables of projections, from which the API reads: the consumer group `recorder`. */
 import { createRecorder } from '#src/consumer/recorder.ts'
+import { promptly } from '#src/store/silence.ts'
 import { startGroup } from './group.ts'
 import type { Service } from './service.ts'
 
@@ -16,7 +17,7 @@ export const eventRecorder: Service = {
     const { settings, metrics, bus, pool, projections } = context
     return startGroup(context, {
       handler: createRecorder({
-        pool,
+        db: promptly(pool, settings.database.timeoutMs),
         projections,
         inspector: bus.inspector,
         onTable: ({ name }, seconds) => metrics.projectionSeconds.observe({ projection: name }, seconds),

@@ -2,6 +2,7 @@ import type { Pool } from 'pg'
 import { attachDay, guardOf, isLarge, readGuards, setGuards } from './attach-day.ts'
 import { isBusy, LOCK_MS, untilLocked } from './brief-lock.ts'
 import type { Queryable } from './checkpoint.ts'
+import { cutAfter } from './silence.ts'
 
 const DAY_MS = 86_400_000
 /** Days made before they are needed, beside today. */
@@ -9,6 +10,8 @@ export const DAYS_AHEAD = 2
 const LOCK_WITHIN_MS = 3_000
 /** A process that is frozen must not keep others from making days. */
 const IDLE_MS = 10_000
+/** Reading through a large default partition is slow; a Postgres that says nothing for so long does something else. */
+const SILENT_MS = 300_000
 /** Then it is made the way that can't fail for what others write meanwhile. */
 const PLAIN_ATTEMPTS = 3
 
@@ -30,9 +33,11 @@ export async function makeDayPartitions(pool: Pool, days: Iterable<number>): Pro
   const made: string[] = []
   for (const day of days) {
     const client = await pool.connect()
+    const endWatch = cutAfter(client, SILENT_MS)
     try {
       if (await makeDay(client, day)) made.push(dayTable(day))
     } finally {
+      endWatch()
       client.release()
     }
   }

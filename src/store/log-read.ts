@@ -5,6 +5,7 @@ import type { Queryable } from './checkpoint.ts'
 import { type EventPosition, LAST_INDEX } from './event-backfill.ts'
 import { LOG_ROW_COLUMNS, type LogRow, LogRowReader } from './log-row.ts'
 import { listDays, namesIn } from './retention/log-days.ts'
+import { cutAfter, GRACE_MS } from './silence.ts'
 
 /** A stretch of one partition: what is behind `after`, up to `through` with all of its entry. */
 export interface LogStretch {
@@ -58,6 +59,7 @@ interface Page {
 
 async function readPage(pool: Pool, stretch: LogStretch, after: EventPosition): Promise<Page> {
   const client = await pool.connect()
+  const endWatch = cutAfter(client, STATEMENT_MS + GRACE_MS)
   let clean = false
   try {
     await client.query(
@@ -76,6 +78,7 @@ async function readPage(pool: Pool, stretch: LogStretch, after: EventPosition): 
     clean = true
     return { rows, whole: rows.length < (stretch.pageRows ?? PAGE_ROWS) }
   } finally {
+    endWatch()
     client.release(!clean)
   }
 }

@@ -5,6 +5,8 @@
 import { Type } from '@sinclair/typebox'
 import pg from 'pg'
 import { createPool, type DatabasePool, type DatabaseTransactionConnection } from 'slonik'
+import type { Queryable } from './checkpoint.ts'
+import { KEEP_ALIVE_AFTER_MS, promptly } from './silence.ts'
 import { slonikDriver } from './slonik-driver.ts'
 import { checkRows, row, sql } from './sql.ts'
 import { storeError } from './unavailable.ts'
@@ -30,8 +32,10 @@ export interface ReadOptions {
 export interface Store {
   /** For statements in slonik tags. No timeout: prefer `read`, or set one in the transaction. */
   readonly queries: DatabasePool
-  /** For COPY and what else is hot. Its errors are pg's: pass them through `storeError`. */
+  /** For COPY, transactions and what may take long. No timeout. Its errors are pg's: pass them through `storeError`. */
   readonly hot: pg.Pool
+  /** Single statements of `hot` that somebody waits for, each given up when nothing is heard of it. */
+  readonly prompt: Queryable
   /** Runs in a read-only transaction. @throws StoreUnavailable also when a statement took too long */
   read<T>(run: (tx: DatabaseTransactionConnection) => Promise<T>, options?: ReadOptions): Promise<T>
   /** Settles once Postgres has answered a statement. @throws StoreUnavailable */
@@ -52,6 +56,7 @@ export async function createStore({ url, timeoutMs, connectTimeoutMs, poolSize }
     application_name: 'millrace',
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
   }
   // The client gives up somewhat after the server should have: only a connection that hangs gets that far.
   const driver = slonikDriver({ ...config, ...(timeoutMs > 0 && { query_timeout: timeoutMs + connectTimeoutMs }) })
@@ -84,6 +89,7 @@ export async function createStore({ url, timeoutMs, connectTimeoutMs, poolSize }
   return {
     queries,
     hot,
+    prompt: promptly(hot, timeoutMs),
     read,
     ping: () => read(async (tx) => void (await tx.any(sql.type(Anything)`select 1`)), { timeoutMs: connectTimeoutMs }),
     get waiting() {

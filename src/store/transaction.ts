@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net'
 import type { Pool, PoolClient } from 'pg'
+import { cutAfter, GRACE_MS } from './silence.ts'
 
 /**
  * A process that is frozen inside a transaction holds the rows that the next owner has to write; after so long without
@@ -8,10 +8,15 @@ import type { Pool, PoolClient } from 'pg'
 const IDLE_MS = 3_000
 /** One that is frozen in the middle of a COPY is busy as Postgres sees it: from 17 on there is a limit for that as well. */
 const TRANSACTION_LIMIT_SINCE = 170_000
-/** How much longer than Postgres' own limits this side waits before it takes the connection for dead. */
-const GRACE_MS = 5_000
+/** Beginning one asks nothing of Postgres that takes time, also where what follows may take any. */
+const BEGIN_WITHIN_MS = 15_000
 
 const versions = new WeakMap<Pool, Promise<number>>()
+
+/** How long a transaction with such a limit for each statement may take until this side cuts its connection. */
+export function transactionLimitMs(timeoutMs: number): number {
+  return 2 * timeoutMs + GRACE_MS
+}
 
 /**
  * Runs statements in one transaction, bounded in time on both sides: Postgres ends what takes too long, and where nothing
@@ -26,10 +31,10 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
-  let guard: NodeJS.Timeout | undefined
+  const endWatch = cutAfter(client, timeoutMs > 0 ? transactionLimitMs(timeoutMs) : BEGIN_WITHIN_MS)
   try {
     await client.query(await beginStatement(pool, client, timeoutMs))
-    if (timeoutMs > 0) guard = setTimeout(() => cut(client), 2 * timeoutMs + GRACE_MS)
+    if (timeoutMs === 0) endWatch()
     const result = await run(client)
     await client.query('commit')
     return result
@@ -39,7 +44,7 @@ export async function inTransaction<T>(
     })
     throw error
   } finally {
-    clearTimeout(guard)
+    endWatch()
     client.release(broken)
   }
 }
@@ -62,10 +67,4 @@ function versionOf(pool: Pool, client: PoolClient): Promise<number> {
   versions.set(pool, asked)
   asked.catch(() => versions.delete(pool))
   return asked
-}
-
-/** pg's client has no other way to give up a connection whose server says nothing: whoever waits on it is told. */
-function cut(client: PoolClient): void {
-  const { connection } = client as PoolClient & { readonly connection?: { readonly stream?: Socket } }
-  connection?.stream?.destroy(new Error('Postgres said nothing for too long: connection terminated'))
 }

@@ -8,6 +8,7 @@ import type { TickStream } from '#src/bus/ticks.ts'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
 import { newProcessName } from '#src/process-name.ts'
+import { KEEP_ALIVE_AFTER_MS } from '#src/store/silence.ts'
 import { startAuditor } from './auditor.ts'
 import { createCatalog } from './catalog.ts'
 import { startEmitter } from './emitter.ts'
@@ -59,6 +60,7 @@ export function createTickPool(url: string, connectTimeoutMs: number): pg.Pool {
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: 10_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     max: CONNECTIONS,
   })
   pool.on('error', () => {}) // an idle client's; the pool drops it

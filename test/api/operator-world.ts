@@ -89,7 +89,7 @@ export async function operatorWorld(
   const projections = await loadProjections()
   const handlers = [
     createPersister({ pool: store.hot, nowMs: Date.now, retentionMs: settings.events.retentionMs }),
-    createRecorder({ pool: store.hot, projections, inspector }),
+    createRecorder({ db: store.hot, projections, inspector }),
   ]
   const replaying = { pool: store.hot, stretches, partitions: () => bus.partitions, handlers, timeoutMs: 10_000, log }
   const resources = [

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Redis } from 'ioredis'
 import { takeCheckpoint } from '#src/store/checkpoint.ts'
+import { createStore } from '#src/store/pool.ts'
+import { startProxy } from '../servers/proxy.ts'
 import { waitUntil } from '../wait-until.ts'
 import { type TestScope, type World, world } from '../world.ts'
 import { GROUP, type NumberedWorld, numberedHandler, openNumberedWorld, runNumberedConsumer } from './numbered-group.ts'
@@ -187,4 +189,46 @@ test('what commits while the reading recovers is not taken for lost', async (t) 
   assert.deepEqual(await numbered.applied('r.1'), range(0, 9))
   const { rows } = await store.hot.query('select cause, events from loss')
   assert.deepEqual(rows, [])
+})
+
+test('a Postgres that falls silent for good is seen and given up; what was under way is applied once it can be', async (t) => {
+  const { place, numbered } = await open(t, 1)
+  const proxy = await startProxy(t, place.databaseUrl)
+  const store = await createStore({ url: proxy.url, timeoutMs: 200, connectTimeoutMs: 200, poolSize: 2 })
+  place.defer(() => store.close())
+  const consumer = runNumberedConsumer({ bus: numbered.bus, store }, handler, 200)
+  place.defer(() => consumer.stop())
+  await numbered.append('r.1', range(0, 5))
+  await waitUntil(async () => (await numbered.applied('r.1')).length === 5)
+  proxy.silence()
+  await numbered.append('r.1', range(5, 10))
+  const trouble = await waitUntil(() => consumer.health().trouble, { timeoutMs: 20_000 })
+  assert.match(trouble, /said nothing|timeout|terminated/i)
+  proxy.resume() // for new connections: those that were silent are gone
+  await waitUntil(async () => (await numbered.applied('r.1')).length >= 10, { timeoutMs: 20_000 })
+  assert.deepEqual(await numbered.applied('r.1'), range(0, 10))
+  await waitUntil(() => consumer.health().trouble === null)
+})
+
+test('a consumer that neither applies anything nor finds that there is nothing to do says that it hangs', async (t) => {
+  const { place, numbered } = await open(t, 1)
+  const { bus, store } = numbered
+  const reader = bus.reader(GROUP)
+  const held = Promise.withResolvers<void>()
+  let isHeld = false
+  const readNew: typeof reader.readNew = async (...given) => {
+    if (isHeld) await held.promise
+    return reader.readNew(...given)
+  }
+  const consumer = runNumberedConsumer({ bus: { ...bus, reader: () => ({ ...reader, readNew }) }, store }, handler, 100)
+  place.defer(async () => {
+    held.resolve()
+    await consumer.stop()
+  })
+  await numbered.append('r.1', [0])
+  await waitUntil(async () => (await numbered.applied('r.1')).length === 1)
+  assert.equal(consumer.health().trouble, null)
+  isHeld = true
+  const trouble = await waitUntil(() => consumer.health().trouble, { timeoutMs: 40_000 })
+  assert.match(trouble, /nothing was applied for 1\d s/)
 })

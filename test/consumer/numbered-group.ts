@@ -104,6 +104,7 @@ export function numberedHandler({ order, before }: NumberedHandlerOptions): Grou
 export function runNumberedConsumer(
   { bus, store }: { bus: Bus; store: { hot: Pool } },
   handler: GroupHandler,
+  timeoutMs = 10_000,
 ): GroupConsumer {
   const member = randomUUID()
   const log = createLog('silent')
@@ -116,7 +117,7 @@ export function runNumberedConsumer(
     log,
     batchEvents: 1_000,
     lingerMs: 1,
-    timeoutMs: 10_000,
+    timeoutMs,
   })
   consumer.start()
   return consumer

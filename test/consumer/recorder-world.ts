@@ -115,7 +115,7 @@ export async function recorderWorld(
     send,
     append,
     record: (projections, batchEvents = 1_000) =>
-      consume(createRecorder({ pool: store.hot, projections, inspector: bus.inspector }), batchEvents),
+      consume(createRecorder({ db: store.hot, projections, inspector: bus.inspector }), batchEvents),
     persist: () =>
       consume(createPersister({ pool: store.hot, nowMs: Date.now, retentionMs: settings.events.retentionMs }), 1_000),
     async settled() {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { comparePositions, type EntryId } from '#src/bus/index.ts'
 import { StoreUnavailable } from '#src/errors.ts'
 import { storeError } from '#src/store/unavailable.ts'
+import { within } from '../within.ts'
 
 /** How far the log has come: which positions of the streams are committed in Postgres. */
 export interface LogProgress {
@@ -44,15 +45,17 @@ export function createLogProgress(
   ): Promise<readonly EntryId[]> {
     const untilMs = performance.now() + withinMs
     for (;;) {
-      const reached = await look()
+      const reached = await within(untilMs - performance.now(), look(), behind)
       const all = positions.map((_, partition) => reached.get(partition) ?? BEGINNING)
       if (positions.every((wanted, partition) => comparePositions(all[partition] ?? BEGINNING, wanted) >= 0)) return all
-      if (performance.now() > untilMs) {
-        throw new StoreUnavailable('The log is behind the streams: is a process with the event persister running?')
-      }
+      if (performance.now() > untilMs) throw behind()
       await sleep(LOOK_EVERY_MS, undefined, { signal })
     }
   }
 
   return { reaches }
+}
+
+function behind(): StoreUnavailable {
+  return new StoreUnavailable('The log is behind the streams: is a process with the event persister running?')
 }
