@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { v7 } from 'uuid'
 import { createApi, createStatusApi } from './api/app.ts'
 import { archive } from './api/archive.ts'
+import { askLog } from './api/ask-log.ts'
 import { deadLetters } from './api/dead-letters.ts'
 import { eventIngest } from './api/event-ingest.ts'
 import { eventQueries } from './api/event-queries.ts'
@@ -35,11 +36,9 @@ import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { type Commands, createCommands, createExecutor } from './orchestration/index.ts'
 import { type OwnService, type RunningServices, startServices } from './services/index.ts'
-import { missingEvents } from './store/event-presence.ts'
 import { readLayout, rememberLayout } from './store/layout.ts'
 import { migrate, migrationStatus, refuse, type UpgradeStep } from './store/migrate.ts'
 import { createStore, type Store } from './store/pool.ts'
-import { storeError } from './store/unavailable.ts'
 import { createTickPool } from './ticks/index.ts'
 
 export interface StartOptions {
@@ -136,10 +135,7 @@ async function start(
     limits: settings.events,
     metrics,
     nowMs: Date.now,
-    missing: (events) =>
-      missingEvents(store.hot, events).catch((error: unknown) => {
-        throw storeError(error)
-      }),
+    ...askLog(store, settings.streams.dedupWindowMs),
     idsMayHaveMoved: () => Date.now() - bus.layout.current.changedMs < settings.streams.dedupWindowMs,
   })
   const live = settings.services.eventStream.enabled ? { tail: openTail(bus, log, metrics, onStop), store } : undefined

@@ -6,6 +6,7 @@ import type { Limits, Verdict } from '#src/events/event.ts'
 import { StoreUnavailable } from '../errors.ts'
 import type { Door, Metrics } from '../metrics.ts'
 import type { Rejected, Ingest as SocketIngest } from './ingest-port.ts'
+import { within } from './within.ts'
 
 /** `appended`: in Redis, as durable as its AOF makes it. `persisted`: committed in Postgres. */
 export type Ack = 'appended' | 'persisted'
@@ -17,8 +18,12 @@ export interface IngestNeeds {
   readonly nowMs: () => number
   /** Ids of those events that are not in the log. */
   readonly missing: (events: readonly EncodedEvent[]) => Promise<ReadonlySet<string>>
+  /** Ids of those that are neither in the log nor set aside by the persister. @param repeated appended before, by id */
+  readonly undecided: (events: readonly EncodedEvent[], repeated: ReadonlySet<string>) => Promise<ReadonlySet<string>>
   /** The number of partitions changed a short while ago. */
   readonly idsMayHaveMoved: () => boolean
+  /** How long a sender waits for `persisted`; 15 s unless said otherwise. */
+  readonly confirmWithinMs?: number
 }
 
 export interface Ingest extends SocketIngest {
@@ -39,7 +44,7 @@ const ANNOUNCED_WITHIN_MS = 1_000
 const LOOK_EVERY_MS = 100
 
 export function createIngest(needs: IngestNeeds): Ingest {
-  const { producer, limits, metrics, nowMs } = needs
+  const { producer, limits, metrics, nowMs, confirmWithinMs = CONFIRM_WITHIN_MS } = needs
 
   async function take(batch: EventBatch, door: Door, ack: Ack): Promise<readonly Verdict[]> {
     if (batch.events.length > 0) {
@@ -49,7 +54,8 @@ export function createIngest(needs: IngestNeeds): Ingest {
       for (const index of duplicates) markDuplicate(batch, indices[index] as number)
       // A duplicate's entry is not known here, so the log itself is asked whether it holds them.
       const known = duplicates.size === 0 && events.length === batch.events.length
-      if (ack === 'persisted') await confirm(batch, known ? entries : null)
+      const repeated = new Set([...duplicates].map((index) => (events[index] as EncodedEvent).id))
+      if (ack === 'persisted') await confirm(events, repeated, known ? entries : null)
     }
     count(batch.verdicts, door)
     return batch.verdicts
@@ -79,24 +85,26 @@ export function createIngest(needs: IngestNeeds): Ingest {
     }
   }
 
-  async function confirm(batch: EventBatch, entries: Parameters<Producer['commits']['wait']>[0] | null): Promise<void> {
-    const until = nowMs() + CONFIRM_WITHIN_MS
+  async function confirm(
+    events: readonly EncodedEvent[],
+    repeated: ReadonlySet<string>,
+    entries: Parameters<Producer['commits']['wait']>[0] | null,
+  ): Promise<void> {
+    const until = nowMs() + confirmWithinMs
     for (;;) {
       // Commits are announced; an announcement that was missed is made up for by asking the log.
       if (entries === null) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
       else if (await producer.commits.wait(entries, ANNOUNCED_WITHIN_MS)) return
-      if (await isLogged(batch)) return
-      if (nowMs() >= until)
-        throw new StoreUnavailable(
-          'The events are in Redis, but Postgres has not confirmed them yet; sending them again does no harm.',
-        )
+      // A Postgres that says nothing must not keep the sender for longer than one that says no.
+      if (await within(until - nowMs(), areDecided(events, repeated), notConfirmed)) return
+      if (nowMs() >= until) throw notConfirmed()
     }
   }
 
   /** False also while Postgres is away: it may be back before the sender's patience ends. */
-  async function isLogged({ events }: EventBatch): Promise<boolean> {
+  async function areDecided(events: readonly EncodedEvent[], repeated: ReadonlySet<string>): Promise<boolean> {
     try {
-      return (await needs.missing(events)).size === 0
+      return (await needs.undecided(events, repeated)).size === 0
     } catch (error) {
       if (error instanceof StoreUnavailable) return false
       throw error
@@ -114,6 +122,12 @@ export function createIngest(needs: IngestNeeds): Ingest {
       metrics.deadLetters.inc({ group: 'ingest' }, bodies.length)
     },
   }
+}
+
+function notConfirmed(): StoreUnavailable {
+  return new StoreUnavailable(
+    'The events are in Redis, but Postgres has not confirmed them yet; sending them again does no harm.',
+  )
 }
 
 function markDuplicate({ verdicts }: EventBatch, at: number): void {

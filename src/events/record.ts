@@ -51,8 +51,9 @@ export function decodeRecord(bytes: Buffer): EventRecord {
 
 /** Before a record's name come an instant and an id, each of a fixed length, and a delimiter after each. */
 const INSTANT_LENGTH = '2026-11-24T00:04:11.208894Z'.length
-const ID_AT = INSTANT_LENGTH + DELIMITER.length
-const NAME_AT = ID_AT + 36 + DELIMITER.length + QUOTE.length
+/** Where a record's bytes have the event's id, from 0. */
+export const ID_IN_RECORD = { at: INSTANT_LENGTH + DELIMITER.length, length: 36 } as const
+const NAME_AT = ID_IN_RECORD.at + ID_IN_RECORD.length + DELIMITER.length + QUOTE.length
 const QUOTE_BYTE = QUOTE.charCodeAt(0)
 
 /** The event's name alone. @throws RangeError when the bytes are no record */
@@ -83,7 +84,7 @@ export class RecordInBytes implements EventRecord {
     const nameEnd = bytes.indexOf(QUOTE_BYTE, NAME_AT)
     this.#bytes = bytes
     this.occurred = bytes.toString('latin1', 0, INSTANT_LENGTH)
-    this.id = bytes.toString('latin1', ID_AT, ID_AT + 36)
+    this.id = bytes.toString('latin1', ID_IN_RECORD.at, ID_IN_RECORD.at + ID_IN_RECORD.length)
     this.event = name
     this.resourceId = quotedAt(bytes, nameEnd + 2 * QUOTE.length + DELIMITER.length)
   }

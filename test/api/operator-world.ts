@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { archive } from '#src/api/archive.ts'
+import { askLog } from '#src/api/ask-log.ts'
 import { deadLetters } from '#src/api/dead-letters.ts'
 import { createIngest } from '#src/api/ingest.ts'
 import { losses } from '#src/api/losses.ts'
@@ -22,7 +23,6 @@ import { createMetrics } from '#src/metrics.ts'
 import { createCommands, createExecutor } from '#src/orchestration/index.ts'
 import { eventPersister } from '#src/services/event-persister.ts'
 import { eventRecorder } from '#src/services/event-recorder.ts'
-import { missingEvents } from '#src/store/event-presence.ts'
 import { migrate } from '#src/store/migrate.ts'
 import { createStore } from '#src/store/pool.ts'
 import { type TestScope, world } from '#test/world.ts'
@@ -58,7 +58,7 @@ export async function operatorWorld(
     limits: settings.events,
     metrics,
     nowMs: Date.now,
-    missing: (events) => missingEvents(store.hot, events),
+    ...askLog(store, settings.streams.dedupWindowMs),
     idsMayHaveMoved: () => false,
   })
   const redis = bus.connection('test')

@@ -1,0 +1,84 @@
+/** The door on real servers: what `persisted` waits for, and for how long. */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { askLog } from '#src/api/ask-log.ts'
+import { createIngest } from '#src/api/ingest.ts'
+import { StoreUnavailable } from '#src/errors.ts'
+import { type EventBatch, parseEventArray } from '#src/events/batch.ts'
+import { createStore } from '#src/store/pool.ts'
+import { startProxy } from '#test/servers/proxy.ts'
+import type { TestScope } from '#test/world.ts'
+import { operatorWorld } from './operator-world.ts'
+
+async function open(t: TestScope) {
+  const place = await operatorWorld(t)
+  const { settings, bus, store, metrics } = place
+  const doorTo = (log: ReturnType<typeof askLog>, confirmWithinMs: number) =>
+    createIngest({
+      producer: bus.producer(),
+      limits: settings.events,
+      metrics,
+      nowMs: Date.now,
+      idsMayHaveMoved: () => false,
+      confirmWithinMs,
+      ...log,
+    })
+  const log = askLog(store, settings.streams.dedupWindowMs)
+  const batch = (...events: object[]): EventBatch =>
+    parseEventArray(Buffer.from(JSON.stringify(events)), settings.events, Date.now())
+  return { ...place, doorTo, log, batch }
+}
+
+const eventAt = (ms: number, id = randomUUID()) => ({
+  id,
+  occurred: new Date(ms).toISOString(),
+  event: 'order.placed',
+  resource: { 'prefect.resource.id': 'order.1' },
+})
+
+test('an event sent again with another time is confirmed: the log has it', async (t) => {
+  const { persist, doorTo, log, batch } = await open(t)
+  persist()
+  const door = doorTo(log, 10_000)
+  const id = randomUUID()
+  const nowMs = Date.now()
+  const statusesOf = async (ms: number) => {
+    const verdicts = await door.take(batch(eventAt(ms, id), eventAt(nowMs)), 'http', 'persisted')
+    return verdicts.map(({ status }) => status)
+  }
+  assert.deepEqual(await statusesOf(nowMs), ['accepted', 'accepted'])
+  const began = performance.now()
+  assert.deepEqual(await statusesOf(nowMs + 60_000), ['duplicate', 'accepted'])
+  assert.deepEqual(await statusesOf(nowMs - 86_400_000), ['duplicate', 'accepted'])
+  assert.ok(performance.now() - began < 5_000)
+})
+
+test('an event that the persister has set aside is confirmed as well: nothing more becomes of it', async (t) => {
+  const { persist, store, doorTo, log, batch } = await open(t)
+  await store.hot.query(`create or replace function refuse() returns trigger language plpgsql as
+    $$ begin raise exception 'no orders today' using errcode = '22000'; end $$`)
+  await store.hot.query(`create trigger refuse before insert on event for each row execute function refuse()`)
+  persist()
+  const door = doorTo(log, 10_000)
+  const event = eventAt(Date.now())
+  await door.take(batch(event), 'http', 'persisted')
+  assert.equal((await store.hot.query('select from dead_letter')).rowCount, 1)
+  const [verdict] = await door.take(batch(event), 'http', 'persisted')
+  assert.equal(verdict?.status, 'duplicate')
+})
+
+test('a sender waits no longer for a Postgres that says nothing than for one that says no', async (t) => {
+  const { databaseUrl, defer, settings, doorTo, batch } = await open(t)
+  const proxy = await startProxy(t, databaseUrl)
+  const store = await createStore({ url: proxy.url, timeoutMs: 60_000, connectTimeoutMs: 60_000, poolSize: 1 })
+  defer(() => store.close())
+  const door = doorTo(askLog(store, settings.streams.dedupWindowMs), 1_500)
+  await store.ping()
+  await store.prompt.query('select 1')
+  proxy.silence()
+  const began = performance.now()
+  await assert.rejects(door.take(batch(eventAt(Date.now())), 'http', 'persisted'), StoreUnavailable)
+  assert.ok(performance.now() - began < 8_000)
+  proxy.cut()
+})
