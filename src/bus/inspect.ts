@@ -79,7 +79,7 @@ export function createInspector(
       return viewOf(name, owners[i] ?? null, raw, nowMs, events)
     })
     const absent = durable.find((name) => !found.some((group) => group[0] === name))
-    const heldBy = entries === 0 ? null : (absent ?? holderOf(found, parseEntryId(last)))
+    const heldBy = entries === 0 ? null : (absent ?? holderOf(found, applied, parseEntryId(last)))
     return { partition, entries, bytes, firstId: first || null, lastId: last || null, events, heldBy, groups }
   }
 
@@ -134,12 +134,17 @@ function viewOf(
   return { ...idle, lagEntries: lag < 0 ? null : lag + pending, lagEvents: Math.max(0, events - done), lagMs }
 }
 
-/** The rule of `lua/trim.lua`: the lowest of all groups' oldest pending entry, else the one behind the last delivered. */
-function holderOf(groups: readonly RawGroup[], last: EntryId): string | null {
+/**
+ * The rule of `lua/trim.lua`: the lowest of all groups' oldest pending entry, else the one behind the last delivered, or
+ * behind the checkpoint where that is further back.
+ */
+function holderOf(groups: readonly RawGroup[], applied: ReadonlyMap<string, EntryId>, last: EntryId): string | null {
   let lowest: { readonly name: string; readonly needs: EntryId } | null = null
+  const behind = ({ ms, seq }: EntryId) => ({ ms, seq: seq + 1 })
   for (const [name, , , oldest, delivered] of groups) {
-    const { ms, seq } = parseEntryId(oldest || delivered)
-    const needs = oldest ? { ms, seq } : { ms, seq: seq + 1 }
+    const unsettled = oldest ? parseEntryId(oldest) : behind(parseEntryId(delivered))
+    const at = applied.get(name)
+    const needs = at !== undefined && comparePositions(behind(at), unsettled) < 0 ? behind(at) : unsettled
     if (lowest === null || comparePositions(needs, lowest.needs) < 0) lowest = { name, needs }
   }
   return lowest !== null && comparePositions(lowest.needs, last) <= 0 ? lowest.name : null

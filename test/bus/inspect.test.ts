@@ -130,6 +130,8 @@ test('who holds back trimming is the group that needs the oldest entry, compared
   assert.equal((await look(0, NOTHING)).heldBy, PERSISTER)
   await redis.xgroup('SETID', stream, PERSISTER, '5-100')
   assert.equal((await look(0, NOTHING)).heldBy, null)
+  const restored = new Map([['other', { ms: 5, seq: 9 }]])
+  assert.equal((await look(0, restored)).heldBy, 'other', 'its checkpoint is behind what it has acknowledged')
 })
 
 test('owners are those who hold the lease, and a group that Redis has lost is told to be missing', async (t) => {
