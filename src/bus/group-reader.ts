@@ -84,7 +84,9 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
   const readStreams = createReadStreams(redis, keys)
   let cut = false // since the last read: whoever answers now may be another server, with less in it
   redis.once('ready', () => redis.on(redis instanceof Cluster ? '-node' : 'close', () => (cut = true)))
-  let entryBytes = START_ENTRY_BYTES // a running mean, to bound a reply by bytes: Redis bounds it by entries alone
+  // What an entry may be expected to have at most, to bound a reply by bytes, since Redis bounds it by entries alone: up at
+  // once with a large one, down again slowly.
+  let entryBytes = START_ENTRY_BYTES
 
   async function ensure(
     partition: number,
@@ -134,7 +136,8 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
       blockMs,
     })
     const entries = reply.flatMap(([partition, raw]) => raw.map((entry) => parseOrReject(partition, entry)))
-    for (const { records } of entries) entryBytes += (records.length - entryBytes) / 64
+    for (const { records } of entries)
+      entryBytes = Math.max(records.length, entryBytes + (records.length - entryBytes) / 64)
     return entries
   }
 
