@@ -58,7 +58,7 @@ export const database = Type.Object({
     environment: 'MILLRACE_DATABASE_POOL_SIZE',
     aliases: ['PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE', 'PREFECT_SQLALCHEMY_POOL_SIZE'],
     default: 5,
-    minimum: 1,
+    minimum: 4, // two groups that write, each with a note of what it is about to try beside its transaction
     maximum: 1_000,
     description: 'Most connections a process opens for queries.',
   }),
