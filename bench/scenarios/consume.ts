@@ -18,6 +18,11 @@ import { type BenchServers, startBenchServers } from '../servers.ts'
 import { usageOf } from '../usage.ts'
 
 const APPEND = 1_000
+/** Partitions and processes. */
+const SHAPES = [1, 8, 64].flatMap((partitions) => [1, 2, 4].map((processes) => [partitions, processes] as const))
+const QUICK_SHAPES: typeof SHAPES = [[8, 1], [8, 2]] // biome-ignore format: pairs
+/** What the process that empties the large backlog may take. */
+const MOST_MB = 300
 
 interface Place {
   readonly prefix: string
@@ -31,7 +36,7 @@ export const consume: Scenario = {
   async run({ quick, say }) {
     const count = quick ? 20_000 : 200_000
     const large = quick ? 40_000 : 2_000_000
-    const shapes = quick ? [[8, 1], [8, 2]] : [[1, 1], [8, 1], [8, 2], [8, 4], [64, 1], [64, 4]] // biome-ignore format: pairs
+    const shapes = quick ? QUICK_SHAPES : SHAPES
     const servers = await startBenchServers()
     const failures: string[] = []
     const rows: Record<string, string | number>[] = []
@@ -43,7 +48,7 @@ export const consume: Scenario = {
         unit: 'events/s',
         'of raw': 1,
       })
-      for (const [partitions = 8, processes = 1] of shapes) {
+      for (const [partitions, processes] of shapes) {
         const { rate } = await drain(servers, partitions, processes, count, failures)
         const what = `${partitions} partitions, ${processes} process${processes > 1 ? 'es' : ''}`
         rows.push({ what, value: round(rate), unit: 'events/s', 'of raw': round(rate / raw, 2) })
@@ -56,6 +61,8 @@ export const consume: Scenario = {
         unit: 'MB',
         'of raw': '',
       })
+      if (backlog.peakMb > MOST_MB)
+        failures.push(`it took ${round(backlog.peakMb)} MB to empty ${large}, more than ${MOST_MB}`)
       rows.push({
         what: `peak memory of the process that empties ${large}`,
         value: round(backlog.peakMb),
