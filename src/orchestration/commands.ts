@@ -7,6 +7,7 @@ import { sql } from '#src/store/sql.ts'
 import type { Executor } from './execute.ts'
 import { decideFlowRun, type FlowRunAnswer, type FlowRunCommand } from './flow-run/decide.ts'
 import { ALONE, type Surroundings } from './flow-run/events.ts'
+import { forgetEarlierInput } from './flow-run/pause-input.ts'
 import { commandSlot } from './flow-run/slots.ts'
 import { createSurroundings } from './flow-run/surroundings.ts'
 import type { Slot } from './flow-run/transition.ts'
@@ -58,6 +59,7 @@ export function createCommands(needs: CommandNeeds): Commands {
       refusal: flowRunTable.refusal,
     })
     if (before !== null) await its.settle(before, answer)
+    await forgetEarlierInput({ record }, command, answer)
     // Also when nothing was done: the client may ask again because the mirroring failed.
     if (answer.kind === 'run' && command.type !== 'update') await taskRuns.mirror(answer.run)
     return answer

@@ -39,7 +39,7 @@ export {
 export { ALONE, type Surroundings } from './flow-run/events.ts'
 export { nestedRunId } from './flow-run/nested-id.ts'
 export type { Verdict } from './flow-run/rules.ts'
-export { FLOW_RUN_INPUTS } from './flow-run-input.ts'
+export { FLOW_RUN_INPUTS, flowRunInputId } from './flow-run-input.ts'
 export { derivedId } from './ids.ts'
 export { plusSeconds, secondsBetween } from './instants.ts'
 export { logEvents, type SentLine } from './logs.ts'

@@ -1,7 +1,7 @@
 /** `/flow_runs/{id}/input`: what is sent to a run, and read by it. */
 import { Type } from '@sinclair/typebox'
-import { FlowRunInput as Row } from '#src/events/flow-run-input.ts'
-import { derivedId, FLOW_RUN_INPUTS } from '#src/orchestration/index.ts'
+import { type FlowRunInputRow, FlowRunInput as Row } from '#src/events/flow-run-input.ts'
+import { FLOW_RUN_INPUTS, flowRunInputId, type RecordAnswer } from '#src/orchestration/index.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import { flowRunInputTable } from '#src/store/flow-run-input.ts'
 import { sql } from '#src/store/sql.ts'
@@ -24,13 +24,13 @@ const Filter = Type.Object({
 })
 const One = Type.Object({ id: Type.String(), key: Type.String() })
 
-/** Sends a value to a run; false when the run has one under that key. */
-export async function sendInput(
+/** Sends a value to a run. Where it has one under that key, that one is answered, and it isn't new. */
+export function sendInput(
   { commands }: Pick<OrchestrationNeeds, 'commands'>,
   input: { readonly flow_run_id: string; readonly key: string; readonly value: string; readonly sender: string | null },
-): Promise<boolean> {
-  const id = inputId(input.flow_run_id, input.key)
-  return (await commands.record(FLOW_RUN_INPUTS, id, { type: 'create', fields: { id, ...input } })).isNew
+): Promise<RecordAnswer<FlowRunInputRow>> {
+  const id = flowRunInputId(input.flow_run_id, input.key)
+  return commands.record(FLOW_RUN_INPUTS, id, { type: 'create', fields: { id, ...input } })
 }
 
 /** Deletes what was sent to a run under a key, if there is something. */
@@ -39,7 +39,7 @@ export async function takeBackInput(
   flowRunId: string,
   key: string,
 ): Promise<void> {
-  await commands.record(FLOW_RUN_INPUTS, inputId(flowRunId, key), { type: 'delete' })
+  await commands.record(FLOW_RUN_INPUTS, flowRunInputId(flowRunId, key), { type: 'delete' })
 }
 
 export function flowRunInput(app: Api, needs: OrchestrationNeeds): void {
@@ -52,7 +52,7 @@ export function flowRunInput(app: Api, needs: OrchestrationNeeds): void {
       const run = await flowRunTable.find(store.queries, sql.fragment`t.id = ${params.id}`)
       if (run === null) throw new NotFound('Flow run not found')
       const { key, value, sender = null } = body
-      if (!(await sendInput(needs, { flow_run_id: params.id, key, value, sender })))
+      if (!(await sendInput(needs, { flow_run_id: params.id, key, value, sender })).isNew)
         throw new Conflict('A flow run input with this key already exists.')
       return reply.code(201).send(null)
     },
@@ -87,13 +87,9 @@ export function flowRunInput(app: Api, needs: OrchestrationNeeds): void {
   )
 
   async function find(flowRunId: string, key: string) {
-    const id = inputId(flowRunId, key)
+    const id = flowRunInputId(flowRunId, key)
     const input = await flowRunInputTable.find(store.queries, sql.fragment`t.id = ${id}`)
     if (input === null) throw new NotFound('Flow run input not found')
     return input
   }
-}
-
-function inputId(flowRunId: string, key: string): string {
-  return derivedId('flow-run-input', flowRunId, key)
 }

@@ -5,7 +5,7 @@ import type { State } from '#src/events/state.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import { flowRunInputTable } from '#src/store/flow-run-input.ts'
 import { sql } from '#src/store/sql.ts'
-import { NotFound } from '../../errors.ts'
+import { Conflict, NotFound } from '../../errors.ts'
 import type { Api } from '../route.ts'
 import { ID } from './conventions.ts'
 import { maybe, Params } from './fields.ts'
@@ -33,11 +33,15 @@ export function resume(app: Api, needs: OrchestrationNeeds): void {
 
       // The run reads its answers as soon as it goes on, so they are there before; and taken back when it doesn't.
       const key = keyset && Object.keys(answers).length > 0 ? (keyset['response'] ?? '') : null
-      const sent = key !== null && (await sendInput(needs, { ...of(params.id), key, value: JSON.stringify(answers) }))
+      const value = JSON.stringify(answers)
+      const sent = key === null ? null : await sendInput(needs, { ...of(params.id), key, value })
+      // The same answers are those of a request that got no answer itself.
+      if (sent !== null && sent.row?.value !== value) throw new Conflict('The run was answered otherwise already.')
       const answer = await commands.flowRun(params.id, { type: 'resume' })
       if (answer.kind === 'none') throw new NotFound('Flow run not found')
       const result = resultOf(answer)
-      if (sent && result.status !== 'ACCEPT') await takeBackInput(needs, params.id, key)
+      const goesOn = answer.run.state_type === 'RUNNING' || answer.run.state_type === 'SCHEDULED'
+      if (key !== null && sent?.isNew && !goesOn) await takeBackInput(needs, params.id, key)
       return reply.code(answer.isNew ? 201 : 200).send(state.type === 'PAUSED' ? result : { ...result, state: null })
     },
   )

@@ -53,6 +53,32 @@ def pause_for_input():
     assert found == ["well done"], found
 
 
+@journey("pause for input, again in the second attempt")
+def pause_in_each_attempt():
+    attempts = []
+
+    @flow(name="asking again", retries=3)  # each time that it goes on is counted as a run
+    def main():
+        attempts.append(pause_flow_run(wait_for_input=Answer, timeout=30, poll_interval=0.2).note)
+        if len(attempts) == 1:
+            raise ValueError("once more")
+        return attempts
+
+    found = []
+    thread = threading.Thread(target=lambda: found.append(main()))
+    thread.start()
+    for n, note in enumerate(["first", "second"], start=1):
+        run_id = eventually(lambda: any_run("asking again", "Paused"), "the pause")
+
+        def answered():
+            return api("POST", f"/flow_runs/{run_id}/resume", {"run_input": {"approved": True, "note": note}})["status"] == "ACCEPT"
+
+        eventually(answered, "the question")
+        eventually(lambda: len(attempts) == n, "the answer")
+    thread.join(20)
+    assert found == [["first", "second"]], found
+
+
 @journey("a pause that nobody ends in time")
 def pause_times_out():
     @flow(name="forgotten flow")
