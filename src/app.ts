@@ -231,7 +231,7 @@ async function checkSchema(database: Settings['database'], url: string, log: Log
     const status = await migrationStatus(url)
     refuse(status)
     const pending = status.pending.map(({ name }) => name)
-    if (pending.length > 0) throw new SchemaOutdated({ pending })
+    if (pending.length > 0) throw new SchemaOutdated({ pending, embedded: database.url === null })
     return
   }
   let last = ''

@@ -207,13 +207,17 @@ export class DurabilityUnsupported extends AppError {
   }
 }
 
-/** The database lacks tables of this release, and bringing it up to date at the start is switched off. */
+/** The database lacks tables of this release, and bringing it up to date at the start is switched off. Remedy: see its sentence. */
 export class SchemaOutdated extends AppError {
   readonly code = 'SCHEMA_OUTDATED'
-  override readonly facts: { readonly pending: readonly string[] }
+  override readonly facts: { readonly pending: readonly string[]; readonly embedded: boolean }
 
-  constructor(facts: { readonly pending: readonly string[] }, options?: ErrorOptions) {
-    super(`The database lacks ${facts.pending.join(', ')}: run 'millrace database upgrade' and start again.`, options)
+  /** @param facts.embedded Postgres runs with the server alone, so no command reaches it but the start */
+  constructor(facts: { readonly pending: readonly string[]; readonly embedded: boolean }, options?: ErrorOptions) {
+    const remedy = facts.embedded
+      ? 'start with MILLRACE_DATABASE_MIGRATE_ON_START=true, as only a start upgrades an embedded Postgres'
+      : "run 'millrace database upgrade' and start again"
+    super(`The database lacks ${facts.pending.join(', ')}: ${remedy}.`, options)
     this.facts = facts
   }
 }

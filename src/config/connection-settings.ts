@@ -66,7 +66,8 @@ export const database = Type.Object({
     environment: 'MILLRACE_DATABASE_MIGRATE_ON_START',
     aliases: ['PREFECT_SERVER_DATABASE_MIGRATE_ON_START', 'PREFECT_API_DATABASE_MIGRATE_ON_START'],
     default: true,
-    description: 'Bring the tables up to date at the start; otherwise `millrace database upgrade` does.',
+    description:
+      'Bring the tables up to date at the start; if not, a start on old ones is refused until `millrace database upgrade` was run. An embedded Postgres is upgraded by the start alone.',
   }),
   migrationTimeoutMs: duration({
     environment: 'MILLRACE_DATABASE_MIGRATION_TIMEOUT',

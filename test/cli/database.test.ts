@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
+import { makeTemporaryHome, removeHome } from '#test/servers/temporary-home.ts'
 import { world } from '#test/world.ts'
 import { millraceHere } from './in-process.ts'
 import { millrace } from './millrace.ts'
@@ -84,4 +85,22 @@ test('a start is refused on a schema that is old, newer or another, with what to
       (await start(env)).stderr,
       /is at migration 9999_from_the_future, newer .*: run the newer release\.\n$/,
     )
+})
+
+test('a start that is refused on an embedded database names no command that it does not have', async (t) => {
+  const { redisUrl, prefix, defer } = await world(t)
+  const home = makeTemporaryHome()
+  defer(() => removeHome(home))
+  const { exit, stderr } = await millraceHere(['server', 'start', '--port', '0'], {
+    MILLRACE_HOME: home,
+    MILLRACE_REDIS_URL: redisUrl,
+    MILLRACE_REDIS_PREFIX: prefix,
+    MILLRACE_DATABASE_MIGRATE_ON_START: 'false',
+    MILLRACE_LOG_LEVEL: 'silent',
+  })
+  assert.equal(exit, 1)
+  assert.match(
+    stderr,
+    /^millrace: The database lacks .*: start with MILLRACE_DATABASE_MIGRATE_ON_START=true, as only .*\.\n$/,
+  )
 })
