@@ -1,4 +1,4 @@
-/** Prints a test run: one line per file, failures in full, and at the very end how many passed and failed. */
+/** Prints a test run: one line per file and skipped test, failures in full, and at the very end how many passed and failed. */
 import type { TestsStream } from 'node:test'
 import { inspect } from 'node:util'
 
@@ -23,6 +23,7 @@ export class RunReport {
     const startedMs = performance.now()
     const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
     const failures: string[] = []
+    const skips: string[] = []
     let printed = ''
     for await (const { type, data } of stream) {
       if (type === 'test:stdout' || type === 'test:stderr') printed += data.message
@@ -30,8 +31,10 @@ export class RunReport {
       // The runner reports the file as a test of the same name when it has none, or when it failed as a whole: it
       // can't be loaded, ended too early, took too long, or something was thrown after the tests.
       const isFile = data.nesting === 0 && data.name.endsWith(file)
-      if (isSet(data.skip) || isSet(data.todo)) counts.skipped++
-      else if (type === 'test:pass') counts.passed += isFile || data.details.type === 'suite' ? 0 : 1
+      if (isSet(data.skip) || isSet(data.todo)) {
+        counts.skipped++
+        skips.push(`  skipped: ${data.name}: ${reasonOf(data.skip ?? data.todo)}\n`)
+      } else if (type === 'test:pass') counts.passed += isFile || data.details.type === 'suite' ? 0 : 1
       else if (failureType(data.details.error) !== 'subtestsFailed' && !(isFile && counts.failed > 0)) {
         counts.failed++
         failures.push(`${file}${isFile ? '' : ` › ${data.name}`}\n${describe(data.details.error)}`)
@@ -45,7 +48,7 @@ export class RunReport {
     if (failures.length > 0 && printed.trim() !== '') this.failures.push(`${file} printed:\n${printed.trimEnd()}`)
     for (const kind of ['passed', 'failed', 'skipped'] as const) this.total[kind] += counts[kind]
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
-    this.out.write(`${counts.failed > 0 ? '✖' : '✔'} ${file}: ${inWords(counts)} (${seconds} s)\n`)
+    this.out.write(`${counts.failed > 0 ? '✖' : '✔'} ${file}: ${inWords(counts)} (${seconds} s)\n${skips.join('')}`)
   }
 
   /** Something outside of every test went wrong; it counts as a failure. */
@@ -72,6 +75,10 @@ function inWords({ passed, failed, skipped }: Counts): string {
 
 function isSet(mark: string | boolean | undefined): boolean {
   return mark !== undefined && mark !== false
+}
+
+function reasonOf(mark: string | boolean | undefined): string {
+  return typeof mark === 'string' && mark !== '' ? mark : 'no reason is given'
 }
 
 function failureType(error: Error & { failureType?: string }): string | undefined {

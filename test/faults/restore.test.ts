@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { createKeys } from '#src/bus/keys.ts'
+import { skipUnlessFound } from '#test/servers/needed-in-ci.ts'
 import { ownPostgres } from '#test/servers/postgres.ts'
 import { findPostgresTools } from '#test/servers/postgres-tools.ts'
 import { ownRedis } from '#test/servers/redis.ts'
@@ -17,7 +18,7 @@ import { waitUntil } from '#test/wait-until.ts'
 import { ServerProcess } from './harness/process.ts'
 
 const tools = await findPostgresTools()
-const skip = typeof tools === 'string' ? tools : false
+const skip = skipUnlessFound(tools)
 
 test('after a restore of Postgres nothing is lost that Redis still holds, and what is gone is named', {
   skip,

@@ -11,6 +11,7 @@ import { exclusively } from '#src/store/exclusive.ts'
 import { migrate, migrationStatus } from '#src/store/migrate.ts'
 import { ServerProcess } from '#test/faults/harness/process.ts'
 import { archiveIn, DAY_MS, logIn, NOW } from '#test/retention/log-world.ts'
+import { skipUnlessFound } from '#test/servers/needed-in-ci.ts'
 import { findPgBouncer, startPgBouncer } from '#test/servers/pgbouncer.ts'
 import { makeTemporaryHome, removeHome } from '#test/servers/temporary-home.ts'
 import { waitUntil } from '#test/wait-until.ts'
@@ -18,7 +19,7 @@ import { world } from '#test/world.ts'
 import { BY_PLACE, PARTITIONED, upgradeWorld, waitsForWriter } from './schema/upgrade-world.ts'
 
 const found = await findPgBouncer()
-const skip = typeof found === 'string' ? found : false
+const skip = skipUnlessFound(found)
 const binary = typeof found === 'string' ? { command: '', libraryPath: null } : found
 /** Fewer than the processes' pools want, so that clients take turns on a connection. */
 const CONNECTIONS = 6
