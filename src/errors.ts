@@ -339,12 +339,15 @@ export class ArchiveUnset extends AppError {
   }
 }
 
-/** Another process removes what is due at this moment. Remedy: see what it does with `retention show`, or ask again later. */
+/** Another process removes what is due at this moment. Remedy: ask again later. */
 export class RetentionBusy extends AppError {
   readonly code = 'RETENTION_BUSY'
 
   constructor(options?: ErrorOptions) {
-    super('Another process removes what is due at this moment: `millrace retention show` says how far it is.', options)
+    super(
+      'Another process removes what is due at this moment: ask again later. `millrace retention plan` says what is left.',
+      options,
+    )
   }
 }
 

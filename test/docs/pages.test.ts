@@ -64,6 +64,15 @@ test('every link between pages leads somewhere', () => {
   }
 })
 
+// A blank line within a table makes text of all rows after it.
+test('every table has a head, and no gap', () => {
+  for (const file of pages) {
+    const text = read(file).replaceAll(/^```.*?^```/gms, '')
+    for (const [table] of text.matchAll(/(?:^\|.*\n)+/gm))
+      assert.match(table.split('\n')[1] ?? '', /^\|(?: *:?-+:? *\|)+$/, `${file}: ${table.slice(0, 100)}`)
+  }
+})
+
 /** The anchor that a heading gets where pages are usually read. */
 function slug(heading: string): string {
   return heading
