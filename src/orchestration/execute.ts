@@ -7,6 +7,7 @@ import { CommandInvalid } from '../errors.ts'
 import type { Deciding } from './decide-in-turn.ts'
 import { decideTogether, notApplied, type Waiting } from './decide-together.ts'
 import { Lanes } from './lanes.ts'
+import { fittingRelated } from './related.ts'
 
 /** One thing that commands are for: where its row is, and how they are decided. */
 export interface Aggregate<Row extends { readonly version: number }, Answer> extends Deciding<Row, Answer> {
@@ -70,7 +71,8 @@ export function createExecutor(needs: ExecutorNeeds): Executor {
 }
 
 function encode(event: Event, limits: Limits): EncodedEvent {
-  const checked = checkEvent(event, limits, true)
+  const fitting = { ...event, related: fittingRelated(event.related, limits.maxRelated) }
+  const checked = checkEvent(fitting, limits, true)
   if (typeof checked === 'string') throw new CommandInvalid(checked)
   const payload = Buffer.from(JSON.stringify(event.payload))
   if (payload.length > limits.maxBytes)

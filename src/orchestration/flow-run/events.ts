@@ -5,6 +5,7 @@ import type { State } from '#src/events/state.ts'
 import { cleanText } from '#src/events/storable.ts'
 import { changedFields, type DecisionContext } from '../decision.ts'
 import { secondsBetween } from '../instants.ts'
+import { relatedTags } from '../related.ts'
 
 /** Characters of a state's message in an event; the state itself has them all. */
 const MESSAGE_LENGTH = 100_000
@@ -86,7 +87,7 @@ function resourceOf({ id, name }: FlowRunRow): Resource {
 
 function relatedTo(run: FlowRunRow, around: Surroundings): Resource[] {
   const { deployment, parentTaskRun, flowTags, workPoolType } = around
-  const tags = new Set([...run.tags, ...flowTags, ...(deployment?.tags ?? []), ...(parentTaskRun?.tags ?? [])])
+  const tags = [...run.tags, ...flowTags, ...(deployment?.tags ?? []), ...(parentTaskRun?.tags ?? [])]
   return [
     related('flow', run.flow_id, run.flow_name),
     ...(deployment ? [related('deployment', deployment.id, deployment.name)] : []),
@@ -100,7 +101,7 @@ function relatedTo(run: FlowRunRow, around: Surroundings): Resource[] {
         ]
       : []),
     ...(run.parent_task_run_id ? [related('task-run', run.parent_task_run_id, parentTaskRun?.name ?? '')] : []),
-    ...[...tags].sort().map((tag) => ({ [RESOURCE_ID]: `prefect.tag.${tag}`, [RESOURCE_ROLE]: 'tag' })),
+    ...relatedTags(tags),
     ...creatorOf(run),
   ]
 }
@@ -130,6 +131,9 @@ function summaryOf({ type, name, message, state_details }: State): Record<string
   }
 }
 
+/** Not within a character that takes two places, such as an emoji. */
 function cut(message: string): string {
-  return message.length > MESSAGE_LENGTH ? message.slice(0, MESSAGE_LENGTH) : message
+  if (message.length <= MESSAGE_LENGTH) return message
+  const isWithin = (message.codePointAt(MESSAGE_LENGTH - 1) as number) > 0xffff
+  return message.slice(0, isWithin ? MESSAGE_LENGTH - 1 : MESSAGE_LENGTH)
 }

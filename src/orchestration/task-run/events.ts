@@ -6,6 +6,7 @@ import { type Event, RESOURCE_ID, RESOURCE_ROLE } from '#src/events/event.ts'
 import type { State } from '#src/events/state.ts'
 import { cleanText } from '#src/events/storable.ts'
 import { TASK_RUN_DELETED, type TaskRunRow } from '#src/events/task-run.ts'
+import { relatedTags } from '../related.ts'
 
 /** The event of a change of state. Its id is that of the state. */
 export function taskRunEvent(before: TaskRunRow | null, after: TaskRunRow): Event {
@@ -56,7 +57,7 @@ function resourceOf({ id }: TaskRunRow): string {
 function relatedTo({ flow_run_id, tags }: TaskRunRow): Event['related'] {
   return [
     ...(flow_run_id ? [{ [RESOURCE_ID]: `prefect.flow-run.${flow_run_id}`, [RESOURCE_ROLE]: 'flow-run' }] : []),
-    ...[...new Set(tags)].sort().map((tag) => ({ [RESOURCE_ID]: `prefect.tag.${tag}`, [RESOURCE_ROLE]: 'tag' })),
+    ...relatedTags(tags),
   ]
 }
 
