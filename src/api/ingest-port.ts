@@ -5,6 +5,8 @@ export type Pressure = 'open' | 'hold' | 'refuse'
 
 /** What never became an event: the bytes as they came, perhaps cut short, and why. */
 export interface Rejected {
+  /** A UUID that it keeps when it is handed in again. */
+  readonly id: string
   readonly body: Buffer
   readonly reason: string
 }
@@ -20,7 +22,8 @@ export interface Ingest {
   takeFrames(frames: readonly Buffer[], door: 'websocket'): Promise<readonly Verdict[]>
   /**
    * Makes dead letters of what is no event; durable when it resolves.
-   * @throws BusUnavailable
+   * @throws Overloaded when nothing was taken
+   * @throws BusUnavailable when some may have been; handing the same in again does no harm
    */
   reject(bodies: readonly Rejected[]): Promise<void>
   /** As last looked at; costs nothing. */

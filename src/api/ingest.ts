@@ -118,6 +118,7 @@ export function createIngest(needs: IngestNeeds): Ingest {
     pressure: () => producer.pressure.state(),
     takeFrames: (frames) => take(parseEventFrames(frames, limits, nowMs()), 'socket', 'appended'),
     async reject(bodies: readonly Rejected[]) {
+      await producer.pressure.admit() // a flood of what is no event fills the streams like any other
       await producer.reject(bodies)
       metrics.deadLetters.inc({ group: 'ingest' }, bodies.length)
     },

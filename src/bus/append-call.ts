@@ -61,7 +61,7 @@ export function createAppendCall(redis: Client, keys: Keys, options: AppendCallO
     const names = [keys.stream(partition), keys.state(partition), keys.seen(partition, 'a'), keys.seen(partition, 'b')]
     const { dedupWindowMs, dedupMaxIds, metrics } = options
     const { partitions, epoch } = chosenBy
-    const maxSeen = Math.max(1_000, Math.floor(dedupMaxIds / partitions / 2))
+    const maxSeen = mostSeen(dedupMaxIds, partitions)
     const received = instantOfMs(options.nowMs()).iso
     const args = [ids, lengths, records, 'events', received, days, dedupWindowMs, maxSeen, epoch]
     if (version !== undefined) {
@@ -89,15 +89,35 @@ export function createAppendCall(redis: Client, keys: Keys, options: AppendCallO
 
 /** The arguments that the script wants of events: ids and lengths packed, records one after another, days in a list. */
 function pack(events: readonly EncodedEvent[]) {
-  const ids = Buffer.allocUnsafe(events.length * ID_BYTES)
-  const lengths = Buffer.allocUnsafe(events.length * 4)
-  const records = new Array<Buffer>(events.length)
-  const days = new Set<number>()
-  events.forEach((event, i) => {
-    ids.write(event.id.replaceAll('-', ''), i * ID_BYTES, 'hex')
-    lengths.writeUInt32BE(event.record.length, i * 4)
-    records[i] = event.record
-    days.add(event.day)
+  const records = events.map(({ record }) => record)
+  const days = new Set(events.map(({ day }) => day))
+  return {
+    ids: packIds(events.map(({ id }) => id)),
+    lengths: packLengths(records),
+    records: Buffer.concat(records),
+    days: [...days].join(','),
+  }
+}
+
+/** UUIDs as the script wants them, 16 bytes each. */
+export function packIds(ids: readonly string[]): Buffer {
+  const packed = Buffer.allocUnsafe(ids.length * ID_BYTES)
+  ids.forEach((id, i) => {
+    packed.write(id.replaceAll('-', ''), i * ID_BYTES, 'hex')
   })
-  return { ids, lengths, records: Buffer.concat(records), days: [...days].join(',') }
+  return packed
+}
+
+/** How long each record is, as the script wants it. */
+export function packLengths(records: readonly Buffer[]): Buffer {
+  const packed = Buffer.allocUnsafe(records.length * 4)
+  records.forEach(({ length }, i) => {
+    packed.writeUInt32BE(length, i * 4)
+  })
+  return packed
+}
+
+/** Most ids in one of a partition's two sets. @param maxIds over all partitions */
+export function mostSeen(maxIds: number, partitions: number): number {
+  return Math.max(1_000, Math.floor(maxIds / partitions / 2))
 }

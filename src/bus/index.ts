@@ -19,7 +19,7 @@ import { createLeases, type Leases } from './leases.ts'
 import { type Layout, openLayout } from './partitioning.ts'
 import { createPressure, type Pressure } from './pressure.ts'
 import { checkRedis } from './redis-check.ts'
-import { appendRejections, type Rejection } from './rejections.ts'
+import { appendRejections, type NewRejection } from './rejections.ts'
 import { type Repartitioned, type RepartitionOptions, repartition } from './repartition.ts'
 import { createStretches, type Stretches } from './stretch.ts'
 import { type Applied, type Trimmed, trimPartition } from './trim.ts'
@@ -34,7 +34,7 @@ export type { Keys } from './keys.ts'
 export type { Leases } from './leases.ts'
 export type { Layout, Partitioning } from './partitioning.ts'
 export type { Pressure } from './pressure.ts'
-export { decodeRejection, type Rejection } from './rejections.ts'
+export { decodeRejection, type NewRejection } from './rejections.ts'
 export type { Repartitioned, RepartitionOptions } from './repartition.ts'
 export { readServerFacts, type ServerFacts } from './server-facts.ts'
 export type { Stretch, Stretches } from './stretch.ts'
@@ -79,8 +79,8 @@ export interface Producer extends Appender {
   readonly pressure: Pressure
   /** Commits of the persister. */
   readonly commits: CommitWatch
-  /** Appends what is no event, for the dead letters. */
-  reject(rejections: readonly Rejection[]): Promise<void>
+  /** Appends what is no event, for the dead letters; the same list may be handed in again. */
+  reject(rejections: readonly NewRejection[]): Promise<void>
 }
 
 export interface Bus {
@@ -162,17 +162,16 @@ export async function createBus(options: BusOptions): Promise<Bus> {
     const looking = setInterval(() => layout.refresh().catch(() => {}), LAYOUT_EVERY_MS) // an append would tell, too
     looking.unref()
     closing.unshift(() => clearInterval(looking))
-    const after = { ring: createRing(redis, keys), confirm: createConfirm(appending, keys, durability) }
-    const appender = createAppender(appending, keys, {
+    const how = {
       ...options,
-      ...after,
+      ring: createRing(redis, keys),
+      confirm: createConfirm(appending, keys, durability),
       layout,
       nowMs,
       onAppended: pressure.appended,
-    })
-    let turn = 0
-    const reject = (rejections: readonly Rejection[]) =>
-      appendRejections(appending, keys, layout, turn++, nowMs(), rejections, after)
+    }
+    const appender = createAppender(appending, keys, how)
+    const reject = (rejections: readonly NewRejection[]) => appendRejections(appending, keys, how, rejections)
     return { ...appender, reject, pressure, commits }
   }
 

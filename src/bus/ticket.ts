@@ -3,8 +3,8 @@ import type { Reply } from './append-call.ts'
 import { type AppendedEntry, type AppendResult, parseEntryId } from './bus.ts'
 
 /** Bounds of one entry: a reader's batch is a number of entries, so an entry must not be large. */
-const MAX_ENTRY_EVENTS = 1_000
-const MAX_ENTRY_BYTES = 256 * 1024
+export const MAX_ENTRY_EVENTS = 1_000
+export const MAX_ENTRY_BYTES = 256 * 1024
 
 /** One call to `append`, until all of its events are in. */
 export interface Ticket {

@@ -4,15 +4,15 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { askLog } from '#src/api/ask-log.ts'
 import { createIngest } from '#src/api/ingest.ts'
-import { StoreUnavailable } from '#src/errors.ts'
+import { Overloaded, StoreUnavailable } from '#src/errors.ts'
 import { type EventBatch, parseEventArray } from '#src/events/batch.ts'
 import { createStore } from '#src/store/pool.ts'
 import { startProxy } from '#test/servers/proxy.ts'
 import type { TestScope } from '#test/world.ts'
 import { operatorWorld } from './operator-world.ts'
 
-async function open(t: TestScope) {
-  const place = await operatorWorld(t)
+async function open(t: TestScope, env: Record<string, string> = {}) {
+  const place = await operatorWorld(t, env)
   const { settings, bus, store, metrics } = place
   const doorTo = (log: ReturnType<typeof askLog>, confirmWithinMs: number) =>
     createIngest({
@@ -81,4 +81,16 @@ test('a sender waits no longer for a Postgres that says nothing than for one tha
   await assert.rejects(door.take(batch(eventAt(Date.now())), 'http', 'persisted'), StoreUnavailable)
   assert.ok(performance.now() - began < 8_000)
   proxy.cut()
+})
+
+test('what is no event is turned away with the rest when the streams are full, and fills them as well', async (t) => {
+  const { ingest } = await open(t, {
+    MILLRACE_INGEST_HOLD_BACKLOG_EVENTS: '5',
+    MILLRACE_INGEST_MAX_BACKLOG_EVENTS: '10',
+  })
+  const rejections = () =>
+    Array.from({ length: 10 }, () => ({ id: randomUUID(), body: Buffer.from('x'), reason: 'no event' }))
+  await ingest.reject(rejections())
+  assert.equal(ingest.pressure(), 'refuse')
+  await assert.rejects(ingest.reject(rejections()), Overloaded)
 })

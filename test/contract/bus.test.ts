@@ -184,6 +184,24 @@ test('pending entries that somebody removed are named', async (t) => {
   assert.deepEqual((await reader.readPending(0, START, 10)).gone, [entries[0]?.id])
 })
 
+test('bodies that are no events share entries, and are there once however often they are handed in', async (t) => {
+  const place = await busWorld(t, { partitions: 3 })
+  const producer = place.bus.producer()
+  const rejections = Array.from({ length: 50 }, (_, i) => {
+    const body = Buffer.from(i === 20 ? 'x'.repeat(2_000_000) : `body ${i}`)
+    return { id: randomUUID(), reason: `reason ${i}`, body }
+  })
+  await producer.reject(rejections.slice(0, 10))
+  await producer.reject(rejections.slice(0, 10))
+  await producer.reject(rejections)
+  await producer.reject(rejections)
+  const entries = (await Promise.all([0, 1, 2].map((partition) => readAll(place, partition)))).flat()
+  const reasons = entries.flat().map((text) => text.slice(0, text.indexOf('\x01')))
+  const kept = ' (first 1500000 of 2000000 bytes kept)'
+  assert.deepEqual(reasons.sort(), rejections.map(({ reason }, i) => (i === 20 ? reason + kept : reason)).sort())
+  assert.equal(entries.length, 4, 'two lists, and the second in three parts for its large body')
+})
+
 test('an entry written by somebody else comes as rejected', async (t) => {
   const place = await busWorld(t)
   const reader = await readerAt(place, START)

@@ -2,6 +2,7 @@
  * `/api/events/in`: one event a frame. Nothing is ever answered but PONG, which Prefect's client takes for the
  * confirmation of every frame before its PING, and so it is: a PONG goes out when those frames are durable, not before.
  */
+import { randomUUID } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import type { Log } from '#src/log.ts'
@@ -90,13 +91,14 @@ export function takeEvents(socket: WebSocket, needs: EventsInNeeds): Promise<voi
     const rejected: Rejected[] = []
     const bodies: Buffer[] = []
     for (const { body, isBinary } of frames) {
-      if (isBinary) rejected.push({ body, reason: 'a binary frame: events are JSON in text frames' })
+      if (isBinary) rejected.push({ id: randomUUID(), body, reason: 'a binary frame: events are JSON in text frames' })
       else bodies.push(body)
     }
     needs.metrics.events.inc({ door: 'socket', verdict: 'invalid' }, rejected.length)
     const verdicts = bodies.length === 0 ? [] : await durably(() => ingest.takeFrames(bodies, 'websocket'))
     verdicts.forEach(({ status, reason = status }, i) => {
-      if (status === 'invalid' || status === 'expired') rejected.push({ body: bodies[i] as Buffer, reason })
+      if (status === 'invalid' || status === 'expired')
+        rejected.push({ id: randomUUID(), body: bodies[i] as Buffer, reason })
     })
     if (rejected.length > 0) {
       await durably(() => ingest.reject(rejected))

@@ -139,17 +139,34 @@ test('when much waits at all senders together, none is read that something waits
   assert.match(await metrics.registry.metrics(), /millrace_queue_bytes\{queue="socket_in"\} 0/)
 })
 
-test('a frame beyond the limit closes its socket with 1009; one slightly beyond is looked at', async (t) => {
+test('an event that is too large is set aside and its socket goes on; only beyond the largest body it is closed', async (t) => {
   const ingest = new RecordingIngest()
-  const env = { MILLRACE_EVENTS_MAX_BYTES: '1KiB' }
-  const app = await testApi(t, { ingest, env })
-  const client = await enter(app, IN)
-  client.socket.send('x'.repeat(10_000))
+  const env = { MILLRACE_EVENTS_MAX_BYTES: '1KiB', MILLRACE_INGEST_MAX_BODY_BYTES: '1MiB' }
+  const client = await enter(await testApi(t, { ingest, env }), IN)
+  client.socket.send('x'.repeat(1_000_000))
   client.socket.ping('after')
   await answered(client, 'after')
-  assert.equal(ingest.rejected.length, 1)
-  client.socket.send('x'.repeat(100_000))
+  assert.equal(ingest.rejected[0]?.body.length, 1_000_000)
+  client.socket.send('x'.repeat(1_100_000))
   assert.equal((await client.closed())[0], 1009)
+})
+
+test('a dead letter keeps its id when it is handed in again', async (t) => {
+  const ingest = new RecordingIngest()
+  const client = await enter(await testApi(t, { ingest }), IN)
+  const tried: string[][] = []
+  const reject = ingest.reject.bind(ingest)
+  ingest.reject = async (bodies) => {
+    tried.push(bodies.map(({ id }) => id))
+    if (tried.length < 3) throw new BusUnavailable('Redis does not answer.')
+    await reject(bodies)
+  }
+  client.socket.send(Buffer.from('binary'))
+  client.socket.send(Buffer.from('another'))
+  client.socket.ping('after')
+  await answered(client, 'after')
+  assert.equal(new Set(tried[0]).size, 2)
+  assert.deepEqual(tried, [tried[0], tried[0], tried[0]])
 })
 
 test('what came before a client left is taken', async (t) => {
