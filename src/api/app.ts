@@ -49,7 +49,9 @@ export async function createApi(needs: ApiNeeds): Promise<Api> {
   await describeApi(app, needs.version, needs.settings.server.authString)
   const limits = { ...SOCKET_LIMITS, ...needs.limits }
   const { authString } = needs.settings.server
-  const serveSocket = await openSockets(app, { authString, maxBytes: needs.settings.events.maxBytes, limits })
+  const { ingest, events } = needs.settings
+  const maxFrameBytes = Math.max(ingest.maxBodyBytes, events.maxBytes)
+  const serveSocket = await openSockets(app, { authString, maxFrameBytes, limits })
   const [waiting, queued] = [new WaitingTotal(), new WaitingTotal()]
   needs.metrics.queues.watch('socket_in', () => waiting)
   needs.metrics.queues.watch('socket_out', () => queued)

@@ -113,7 +113,8 @@ export const ingest = Type.Object({
     default: '8MiB',
     minimum: '1KiB',
     maximum: '256MiB',
-    description: 'Largest request body; refused from its announced length where it has one.',
+    description:
+      'Largest request body, refused from its announced length where it has one; and largest frame of a WebSocket.',
   }),
   maxBatchEvents: integer({
     environment: 'MILLRACE_INGEST_MAX_BATCH_EVENTS',

@@ -35,6 +35,3 @@ export const SOCKET_LIMITS: SocketLimits = {
   allQueuedBytes: 268_435_456,
   unsentBytes: 1_048_576,
 }
-
-/** Bytes that a frame may have beyond an event's limit: enough to say what is wrong with an event slightly too large. */
-export const FRAME_SLACK_BYTES = 65_536

@@ -8,25 +8,25 @@ import type { Api } from '../route.ts'
 import { CLOSE, closeSocket } from './closing.ts'
 import { SUBPROTOCOL, shakeHands } from './handshake.ts'
 import { keepAlive } from './keep-alive.ts'
-import { FRAME_SLACK_BYTES, type SocketLimits } from './limits.ts'
+import type { SocketLimits } from './limits.ts'
 
 /** What serves a socket once the hands are shaken; settles when it has nothing more to do for it, open or closed. */
 export type Serve = (socket: WebSocket) => Promise<void>
 
 export interface SocketRules {
   readonly authString: string | null
-  /** Bytes of the largest event. */
-  readonly maxBytes: number
+  /** Bytes of the largest frame. More than an event may have, so that an event that is too large can be set aside. */
+  readonly maxFrameBytes: number
   readonly limits: SocketLimits
 }
 
 /** To be called before any route is declared. @returns declares a socket at a path */
-export async function openSockets(app: Api, { authString, maxBytes, limits }: SocketRules) {
+export async function openSockets(app: Api, { authString, maxFrameBytes, limits }: SocketRules) {
   const serving = new Set<Promise<void>>()
   const options = {
     // A PONG is our promise that frames are durable, so it is given by hand.
     autoPong: false,
-    maxPayload: maxBytes + FRAME_SLACK_BYTES,
+    maxPayload: maxFrameBytes,
     closeTimeout: limits.closeMs, // known to ws since 8.19, not to its types
     handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : (false as const)),
   }
