@@ -1,21 +1,30 @@
-/** Prefect's own server, of the package that conformance uses, on a database beside ours: to compare in one run. */
-import { spawn } from 'node:child_process'
+/** Prefect's own server, of the package that conformance uses, on the same Postgres and Redis beside ours: to compare in one run. */
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { freePort } from '#src/embedded/free-port.ts'
-import { prepareClient } from '#test/conformance/client.ts'
+import { type Client, prepareClient } from '#test/conformance/client.ts'
+import type { BenchServers } from './servers.ts'
 
 const STARTS_WITHIN_MS = 120_000
+/** What lets its server use Redis; the newest when this was last looked at. */
+const PREFECT_REDIS_VERSION = '0.3.0'
 
-/** As it is started by hand, with Postgres. Null, and a line that says why, where it can't be had. */
-export async function startPrefectServer(databaseUrl: string, home: string, say: (line: string) => void) {
+const run = promisify(execFile)
+
+/** As its scaling guide has it: Postgres, and Redis for messages, order, leases and services. Null, and a line that says why, where it can't be had. */
+export async function startPrefectServer({ postgres, redis }: BenchServers, home: string, say: (line: string) => void) {
   const client = await prepareClient(say)
-  if (typeof client === 'string') {
-    say(`not compared with Prefect's server: ${client}`)
+  if (client === null) {
+    say("not compared with Prefect's server: that needs Python 3.10 or newer")
     return null
   }
-  const url = new URL(databaseUrl)
-  const admin = new pg.Client({ connectionString: databaseUrl })
+  await installRedisPart(client)
+  const url = new URL(postgres.url)
+  const redisUrl = new URL(redis.url)
+  redisUrl.pathname = '/1' // ours is 0
+  const admin = new pg.Client({ connectionString: postgres.url })
   await admin.connect()
   await admin.query('create database prefect_bench')
   await admin.end()
@@ -27,6 +36,12 @@ export async function startPrefectServer(databaseUrl: string, home: string, say:
       HOME: home,
       PREFECT_HOME: `${home}/prefect`,
       PREFECT_API_DATABASE_CONNECTION_URL: url.href.replace(/^postgres(ql)?:/, 'postgresql+asyncpg:'),
+      PREFECT_SERVER_EVENTS_MESSAGING_BROKER: 'prefect_redis.messaging',
+      PREFECT_SERVER_EVENTS_MESSAGING_CACHE: 'prefect_redis.messaging',
+      PREFECT_SERVER_EVENTS_CAUSAL_ORDERING: 'prefect_redis.ordering',
+      PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE: 'prefect_redis.lease_storage',
+      PREFECT_SERVER_DOCKET_URL: redisUrl.href,
+      PREFECT_REDIS_MESSAGING_URL: redisUrl.href,
       PREFECT_SERVER_ANALYTICS_ENABLED: 'false',
       PREFECT_LOGGING_LEVEL: 'WARNING',
     },
@@ -49,4 +64,13 @@ export async function startPrefectServer(databaseUrl: string, home: string, say:
       await ended
     },
   }
+}
+
+async function installRedisPart({ prefect, version }: Client): Promise<void> {
+  const installed = await run(`${prefect}/python`, ['-c', 'import prefect_redis']).then(
+    ...([() => true, () => false] as const),
+  )
+  if (installed) return
+  const packages = [`prefect-redis==${PREFECT_REDIS_VERSION}`, `prefect==${version}`]
+  await run(`${prefect}/pip`, ['install', '--quiet', '--disable-pip-version-check', ...packages])
 }

@@ -27,7 +27,7 @@ export const orchestrate: Scenario = {
     const failures: string[] = []
     try {
       const ours = await servers.millrace(['server', 'start'], { MILLRACE_SERVER_RATE_LIMIT: '0' })
-      const prefect = await startPrefectServer(servers.postgres.url, home, say)
+      const prefect = await startPrefectServer(servers, home, say)
       const subjects = [await open(ours.port, quick ? QUICK : FULL)]
       if (prefect !== null) subjects.push(await open(prefect.port, quick ? SMALL : THEIRS))
       await measure(subjects, say, failures)
