@@ -20,14 +20,15 @@ export interface Client {
 
 /**
  * Makes the environment where there is none yet, which takes half a minute and a network.
- * @returns why there is none, as a sentence, where it can't be made
+ * @returns null where there is no Python to make it with
+ * @throws Error when the client can't be installed
  */
-export async function prepareClient(say: (line: string) => void): Promise<Client | string> {
+export async function prepareClient(say: (line: string) => void): Promise<Client | null> {
   const folder = folderOf()
   const ready = installedClient()
   if (ready !== null) return ready
   const python = await findPython()
-  if (python === null) return 'it needs Python 3.10 or newer, with its module venv.'
+  if (python === null) return null
   say(`installing prefect ${PREFECT_VERSION} from PyPI into ${folder}`)
   try {
     rmSync(folder, { recursive: true, force: true })
@@ -35,7 +36,7 @@ export async function prepareClient(say: (line: string) => void): Promise<Client
     const quietly = ['--quiet', '--disable-pip-version-check']
     await run(join(folder, 'bin', 'pip'), ['install', ...quietly, `prefect==${PREFECT_VERSION}`])
   } catch (error) {
-    return `prefect could not be installed: ${(error as Error).message}`
+    throw new Error(`prefect ${PREFECT_VERSION} could not be installed from PyPI`, { cause: error })
   }
   mkdirSync(join(folder, 'complete')) // only a whole environment is used again
   return clientIn(folder)

@@ -24,7 +24,7 @@ const files = globSync('*.py', { cwd: folder })
   .sort()
 
 const client = await prepareClient(say)
-if (typeof client === 'string') say(`Conformance was not checked: ${client}`)
+if (client === null) say('Conformance was not checked: it needs Python 3.10 or newer, with its module venv.')
 else process.exitCode = passed(await against(client.prefect, client.version)) ? 0 : 1
 
 async function against(prefect: string, version: string): Promise<Journey[]> {

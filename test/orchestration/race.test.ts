@@ -6,44 +6,8 @@ import { loadSettings } from '#src/config.ts'
 import { createLog } from '#src/log.ts'
 import { type World, world } from '#test/world.ts'
 
-/** The long form is a command of its own, without the time limit of a test file: `MILLRACE_TEST_RACES=10000 node test/orchestration/race.test.ts`. */
-const RACES = Number(process.env['MILLRACE_TEST_RACES'] ?? 40)
-const RUNNERS_OF_EACH = 2
 const SLOTS = 20
 const TAKERS = 50
-
-test('of servers that take one run at the same moment one wins, each time, and its history has no forks', async (t) => {
-  const place = await world(t)
-  const servers = [await server(place, true), await server(place, false)]
-  const call = async (server: number, path: string, body: object) => {
-    const response = await fetch(`${servers[server]}/api${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    })
-    assert.ok(response.ok, `${path}: ${response.status} ${await response.clone().text()}`)
-    return (await response.json()) as Record<string, string>
-  }
-  const { id: flow_id } = await call(0, '/flows/', { name: 'raced' })
-  const { id } = await call(1, '/flow_runs/', { flow_id, state: { type: 'SCHEDULED' } })
-  const take = { state: { type: 'PENDING' } }
-  for (let race = 0; race < RACES; race++) {
-    const runners = servers.flatMap((_, server) => Array.from({ length: RUNNERS_OF_EACH }, () => server))
-    const told = await Promise.all(runners.map((server) => call(server, `/flow_runs/${id}/set_state`, take)))
-    const statuses = told.map(({ status }) => status).sort()
-    assert.deepEqual(statuses, [...Array(runners.length - 1).fill('ABORT'), 'ACCEPT'], `race ${race}`)
-    await call(race % 2, `/flow_runs/${id}/set_state`, { state: { type: 'SCHEDULED' }, force: true })
-  }
-  const history = await historyOf(place, `prefect.flow-run.${id}`, 'flow_run')
-  assert.deepEqual(
-    history.map(({ version }) => version),
-    Array.from({ length: 1 + 2 * RACES }, (_, i) => i + 1),
-    'each event follows the one before',
-  )
-  history.slice(1).forEach(({ follows }, i) => {
-    assert.equal(follows, history[i]?.id, `event ${i + 2} says what it follows`)
-  })
-})
 
 test('of many that ask two servers at once for slots of one limit none is lost, and what is answered can be read', async (t) => {
   const place = await world(t)
