@@ -1,5 +1,4 @@
 /** Gives commands: finds the row that a command is about, has it carried out, and answers when everybody can see it. */
-import type { Event } from '#src/events/event.ts'
 import { FLOW_RUN_DELETED, type FlowRunRow } from '#src/events/flow-run.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import type { Store } from '#src/store/pool.ts'
@@ -21,7 +20,7 @@ export interface Commands extends Records {
   flowRun(id: string, command: FlowRunCommand): Promise<FlowRunAnswer>
   readonly taskRuns: TaskRunCommands
   /** Events that nobody decides, such as logs: appended, and seen before this resolves. */
-  events(events: readonly Event[]): Promise<void>
+  readonly events: Executor['record']
 }
 
 export interface CommandNeeds {
@@ -76,5 +75,5 @@ export function createCommands(needs: CommandNeeds): Commands {
     })
   }
 
-  return { flowRun, taskRuns, record, events: (events) => executor.record(events) }
+  return { flowRun, taskRuns, record, events: executor.record }
 }

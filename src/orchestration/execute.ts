@@ -40,11 +40,17 @@ export interface Executor {
    * @throws CommandInvalid when what was asked for makes no valid event, or a row that its table can't hold
    */
   run<Row extends { readonly version: number }, Answer>(aggregate: Aggregate<Row, Answer>): Promise<Answer>
-  /** Appends events that nobody decided, such as logs, and waits until they are applied. @throws like `run` */
-  record(events: readonly Event[]): Promise<void>
+  /**
+   * Appends events that nobody decided, such as logs, and waits until they are applied. @throws like `run`
+   * @param isApplied asked where the ids of events are made of something, so that others may have sent them before: what
+   * they sent may not be applied yet
+   * @returns false when some were sent before
+   */
+  record(events: readonly Event[], isApplied?: () => Promise<boolean>): Promise<boolean>
 }
 
 const WITHIN_MS = 10_000
+const LOOK_EVERY_MS = 20
 
 export function createExecutor(needs: ExecutorNeeds): Executor {
   const { producer, commits, nowMs, limits, withinMs = WITHIN_MS } = needs
@@ -61,10 +67,17 @@ export function createExecutor(needs: ExecutorNeeds): Executor {
     })
   }
 
-  async function record(events: readonly Event[]): Promise<void> {
+  async function record(events: readonly Event[], isApplied?: () => Promise<boolean>): Promise<boolean> {
+    const until = nowMs() + withinMs
     await producer.pressure.admit()
-    const { entries } = await producer.append(events.map(encoding))
+    const { entries, duplicates } = await producer.append(events.map(encoding))
     if (!(await commits.wait(entries, withinMs))) throw notApplied()
+    if (duplicates.size === 0) return true
+    while (isApplied !== undefined && !(await isApplied())) {
+      if (nowMs() >= until) throw notApplied()
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+    }
+    return false
   }
 
   return { run, record }

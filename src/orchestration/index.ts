@@ -42,7 +42,7 @@ export type { Verdict } from './flow-run/rules.ts'
 export { FLOW_RUN_INPUTS, flowRunInputId } from './flow-run-input.ts'
 export { derivedId } from './ids.ts'
 export { plusSeconds, secondsBetween } from './instants.ts'
-export { logEvents, type SentLine } from './logs.ts'
+export { keepLogs, type SentLine } from './logs.ts'
 export { runName } from './names.ts'
 export {
   type AggregateRow,

@@ -1,6 +1,10 @@
 /** Events of lines that runs logged. Nothing is decided: what was logged, was. */
 import { type Event, RESOURCE_ID } from '#src/events/event.ts'
-import { LOGGED, type LogLine, NO_RUN } from '#src/events/log.ts'
+import { LOGGED, type LogLine, linesOf, NO_RUN } from '#src/events/log.ts'
+import { logTable } from '#src/store/log.ts'
+import type { Store } from '#src/store/pool.ts'
+import { sql } from '#src/store/sql.ts'
+import type { Commands } from './commands.ts'
 import { derivedId } from './ids.ts'
 
 /** A line as it was sent. */
@@ -8,6 +12,18 @@ export type SentLine = Omit<LogLine, 'id' | 'created' | 'updated'>
 
 /** An event with all lines of a large batch would be read slowly, and may be more than an event may hold. */
 const PER_EVENT = { lines: 500, characters: 500_000 }
+
+/** Keeps a batch of lines. Sent again, since nobody answered, it is kept once. @param now canonical instant at which it came */
+export async function keepLogs(
+  { commands, store }: { readonly commands: Commands; readonly store: Pick<Store, 'queries'> },
+  batch: readonly SentLine[],
+  now: string,
+): Promise<void> {
+  const events = logEvents(batch, now)
+  const ids = events.flatMap(({ payload }) => linesOf(payload).slice(0, 1)).map(({ id }) => id)
+  const are = sql.fragment`t.id = any(${sql.array(ids, 'uuid')})`
+  await commands.events(events, async () => (await logTable.count(store.queries, are)) === ids.length)
+}
 
 /**
  * The events of a batch: one for each run, or several where it logged much. The same batch gives events and lines with the

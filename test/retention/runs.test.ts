@@ -9,7 +9,7 @@ import { PERSISTER, RECORDER } from '#src/bus/index.ts'
 import { loadProjections } from '#src/consumer/load-projections.ts'
 import { parseEventArray } from '#src/events/batch.ts'
 import type { StateType } from '#src/events/state.ts'
-import { ARTIFACTS, deleteFlowRun, FLOW_RUN_INPUTS, logEvents } from '#src/orchestration/index.ts'
+import { ARTIFACTS, deleteFlowRun, FLOW_RUN_INPUTS, keepLogs } from '#src/orchestration/index.ts'
 import { groupsOf, verifyProjections } from '#src/rebuild/index.ts'
 import { groupsBehindInStreams } from '#src/retention/behind.ts'
 import { clearRuns } from '#src/retention/clear-runs.ts'
@@ -43,7 +43,7 @@ async function runsWorld(t: TestScope) {
     for (const type of others) await commands.flowRun(id, { type: 'set-state', state: { type }, force: true })
     const line = { name: 'prefect.flow_runs', level: 20, timestamp: new Date().toISOString(), task_run_id: null }
     const lines = Array.from({ length: 30 }, (_, n) => ({ ...line, message: `line ${n}`, flow_run_id: id }))
-    await commands.events(logEvents(lines, new Date().toISOString()))
+    await keepLogs({ commands, store }, lines, new Date().toISOString())
     const input = { id: randomUUID(), flow_run_id: id, key: 'answer', value: '1', sender: null }
     await commands.record(FLOW_RUN_INPUTS, input.id, { type: 'create', fields: input })
     const artifact = { id: randomUUID(), ...NOTHING, flow_run_id: id }
@@ -82,7 +82,7 @@ async function runsWorld(t: TestScope) {
     const id = randomUUID()
     await send([taskRunEvent(null, id, 'RUNNING'), taskRunEvent(null, id, type)])
     const line = { name: 'prefect.task_runs', level: 20, timestamp: new Date().toISOString(), flow_run_id: null }
-    await commands.events(logEvents([{ ...line, message: 'line', task_run_id: id }], new Date().toISOString()))
+    await keepLogs({ commands, store }, [{ ...line, message: 'line', task_run_id: id }], new Date().toISOString())
     const artifact = { id: randomUUID(), ...NOTHING, flow_run_id: null, task_run_id: id }
     await commands.record(ARTIFACTS, artifact.id, { type: 'create', fields: artifact })
     return id

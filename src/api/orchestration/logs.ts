@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { int4 } from '#src/events/formats.ts'
 import { Log } from '#src/events/log.ts'
-import { logEvents } from '#src/orchestration/index.ts'
+import { keepLogs } from '#src/orchestration/index.ts'
 import { LogFilter, logIs } from '#src/store/filters/log.ts'
 import { logTable } from '#src/store/log.ts'
 import { sql } from '#src/store/sql.ts'
@@ -37,7 +37,7 @@ export function logs(app: Api, { commands, store, now }: OrchestrationNeeds): vo
         flow_run_id: flow_run_id ? uuid(flow_run_id) : null,
         task_run_id: task_run_id ? uuid(task_run_id) : null,
       }))
-      await commands.events(logEvents(lines, now()))
+      await keepLogs({ commands, store }, lines, now())
       return reply.code(201).send(null)
     },
   )

@@ -6,6 +6,7 @@ import { flowRunTable } from '#src/store/flow-run.ts'
 import type { Store } from '#src/store/pool.ts'
 import { sql } from '#src/store/sql.ts'
 import { taskRunTable } from '#src/store/task-run.ts'
+import { taskRunStateTable } from '#src/store/task-run-state.ts'
 import type { Executor } from '../execute.ts'
 import { derivedId } from '../ids.ts'
 import { inState } from '../run-times.ts'
@@ -59,17 +60,33 @@ export function createTaskRunCommands({ executor, store, now, newId }: Needs): T
   async function create(made: NewTaskRun, proposed: ProposedState) {
     const { id, flow_run_id, task_key, dynamic_key } = made
     const keys = sql.fragment`t.flow_run_id = ${flow_run_id} and t.task_key = ${task_key} and t.dynamic_key = ${dynamic_key}`
-    const there = flow_run_id === null ? await find(id) : await taskRunTable.find(store.queries, keys)
+    const stored = () => (flow_run_id === null ? find(id) : taskRunTable.find(store.queries, keys))
+    const there = await stored()
     if (there !== null) return { run: there, isNew: false }
+    const first = await begin(made, proposed, derivedId('task-run-state', id))
+    if (first.isNew) return first
+    const run = await stored()
+    // Made before, and deleted since: it begins anew, under an id that nobody has seen.
+    return run === null ? begin(made, proposed, newId()) : { run, isNew: false }
+  }
+
+  /** A run in its first state; another one may have sent that already. */
+  async function begin(made: NewTaskRun, proposed: ProposedState, stateId: string) {
     const at = now()
-    const first = stateOf(proposed, { now: at, lastVersion: 0, newId: () => derivedId('task-run-state', id) })
-    const state = withDetails(first, { task_run_id: id, flow_run_id })
+    const first = stateOf(proposed, { now: at, lastVersion: 0, newId: () => stateId })
+    const state = withDetails(first, { task_run_id: made.id, flow_run_id: made.flow_run_id })
     const blank = { created: at, updated: at, state: null, state_id: '', state_type: state.type, state_name: '' }
     const times = { start_time: null, end_time: null, expected_start_time: null, next_scheduled_start_time: null }
     const counts = { state_timestamp: at, run_count: 0, flow_run_run_count: 0, total_run_time: 0 }
     const run = inState<TaskRunRow>({ ...made, ...blank, ...times, ...counts }, state)
-    await executor.record([taskRunEvent(null, run)])
-    return { run, isNew: true }
+    return { run, isNew: await tell(null, run) }
+  }
+
+  /** Waits until the state is known, also when another one was faster to tell of it. */
+  function tell(before: TaskRunRow | null, after: TaskRunRow): Promise<boolean> {
+    const isState = sql.fragment`t.id = ${after.state_id}`
+    const isKnown = async () => (await taskRunStateTable.find(store.queries, isState)) !== null
+    return executor.record([taskRunEvent(before, after)], isKnown)
   }
 
   async function setState(id: string, proposed: ProposedState, force: boolean) {
@@ -123,7 +140,7 @@ export function createTaskRunCommands({ executor, store, now, newId }: Needs): T
     const details = { flow_run_id, task_run_id: parent.id, child_flow_run_id: id }
     const child = state as State
     const copied = { ...withDetails(child, details), id: derivedId('mirrored-state', child.id) }
-    if (copied.id !== parent.state_id) await executor.record([taskRunEvent(parent, inState(parent, copied))])
+    if (copied.id !== parent.state_id) await tell(parent, inState(parent, copied))
   }
 
   return { create, setState, rename, delete: remove, expire, deleteOf, mirror }
