@@ -5,7 +5,7 @@ import { type EventBatch, MalformedBatch, parseEventArray } from '#src/events/ba
 import { parseCloudEvents } from '#src/events/cloudevents.ts'
 import { Verdict } from '#src/events/event.ts'
 import { CloudEventSchema, EventSchema } from '#src/events/schema.ts'
-import { BatchInvalid, Overloaded } from '../errors.ts'
+import { BatchInvalid, BodyTooLarge, Overloaded } from '../errors.ts'
 import type { Door, Metrics } from '../metrics.ts'
 import type { Ingest } from './ingest.ts'
 import type { Api } from './route.ts'
@@ -67,7 +67,9 @@ export function eventIngest(app: Api, { ingest, maxBatchEvents, metrics, nowMs }
       onRequest: async (request, reply) => {
         ingest.check()
         // A body that doesn't say how long it is may be as long as any.
-        const bytes = Number(request.headers['content-length'] ?? app.initialConfig.bodyLimit)
+        const maxBytes = request.routeOptions.bodyLimit
+        const bytes = Number(request.headers['content-length'] ?? maxBytes)
+        if (bytes > maxBytes) throw new BodyTooLarge({ maxBytes }) // coming again would not help
         if (bodies.bytes + bytes > MAX_BODIES_BYTES) {
           metrics.refusedRequests.inc({ reason: 'large_bodies' })
           throw new Overloaded('Too many large bodies at once; send the same again in 1 s.', { retryAfterMs: 1_000 })
@@ -97,7 +99,7 @@ export function eventIngest(app: Api, { ingest, maxBatchEvents, metrics, nowMs }
           ],
         })
       }
-      if (!partial) refuseIfAnyIsWrong(batch)
+      if (!partial) refuseIfAnyIsWrong(batch, door, metrics)
       const verdicts = await ingest.take(batch, door, ack)
       if (partial) return reply.code(207).send([...verdicts])
       return reply.code(204).send(null)
@@ -125,10 +127,13 @@ function parse(request: FastifyRequest, { limits }: Ingest, nowMs: number): { ba
   }
 }
 
-function refuseIfAnyIsWrong({ verdicts }: EventBatch): void {
-  const events = verdicts.flatMap(({ id, status, reason }, index) =>
-    status === 'invalid' || status === 'expired' ? [{ index, id, problems: [reason ?? status] }] : [],
-  )
+/** Those that are right are not counted: they come again. */
+function refuseIfAnyIsWrong({ verdicts }: EventBatch, door: Door, metrics: Metrics): void {
+  const events = verdicts.flatMap(({ id, status, reason }, index) => {
+    if (status !== 'invalid' && status !== 'expired') return []
+    metrics.events.inc({ door, verdict: status })
+    return [{ index, id, problems: [reason ?? status] }]
+  })
   if (events.length > 0)
     throw new BatchInvalid(`${events.length} of ${verdicts.length} events can't be taken; none was.`, { events })
 }

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { archive } from '#src/api/archive.ts'
 import { askLog } from '#src/api/ask-log.ts'
 import { deadLetters } from '#src/api/dead-letters.ts'
+import { eventIngest } from '#src/api/event-ingest.ts'
 import { createIngest } from '#src/api/ingest.ts'
 import { losses } from '#src/api/losses.ts'
 import { projections as projectionsRoute } from '#src/api/projections.ts'
@@ -92,7 +93,9 @@ export async function operatorWorld(
     createRecorder({ db: store.hot, projections, inspector }),
   ]
   const replaying = { pool: store.hot, stretches, partitions: () => bus.partitions, handlers, timeoutMs: 10_000, log }
+  const { maxBatchEvents } = settings.ingest
   const resources = [
+    (app: Api) => eventIngest(app, { ingest, maxBatchEvents, metrics, nowMs: Date.now }),
     (app: Api) => deadLetters(app, { store, ingest, log, nowMs: Date.now, confirmWithinMs: 3_000 }),
     (app: Api) => losses(app, { store }),
     (app: Api) => projectionsRoute(app, { store, inspector, projections }),
