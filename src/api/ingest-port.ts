@@ -19,7 +19,7 @@ export interface Ingest {
    * @throws Overloaded when nothing was taken
    * @throws BusUnavailable when some may have been taken; taking them again does no harm
    */
-  takeFrames(frames: readonly Buffer[], door: 'websocket'): Promise<readonly Verdict[]>
+  takeFrames(frames: readonly Buffer[]): Promise<readonly Verdict[]>
   /**
    * Makes dead letters of what is no event; durable when it resolves.
    * @throws Overloaded when nothing was taken

@@ -163,7 +163,7 @@ test('an event that the log does not hold keeps its letter, and stops none of th
   const parked = event()
   const kept = ingestLetter(parked, { ms: 1 })
   await insertDeadLetters(store.hot, [kept])
-  await ingest.takeFrames([Buffer.from(parked)], 'websocket')
+  await ingest.takeFrames([Buffer.from(parked)])
   persist()
   assert.equal((await ask('POST', '/dead-letters/replay', { filter: {} })).body.taken, 1)
   await store.hot.query('delete from event where id = $1', [JSON.parse(parked).id]) // as if it had been set aside

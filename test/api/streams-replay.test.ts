@@ -20,7 +20,7 @@ const PATH = '/streams/groups/persister/replay'
 test('what was deleted from the log comes back from the streams, at its place, and nothing twice', async (t) => {
   const world = await operatorWorld(t)
   const { ask, ingest, persist, store, redis, bus } = world
-  const appendOne = () => ingest.takeFrames([frame()], 'websocket')
+  const appendOne = () => ingest.takeFrames([frame()])
   for (let i = 0; i < EVENTS; i++) await appendOne() // an entry each, so that a range is part of them
   const persister = persist()
   const logged = async () =>

@@ -19,7 +19,7 @@ const frames = (count: number) => Array.from({ length: count }, frame)
 
 test('streams show their groups: owner, checkpoint and lag', async (t) => {
   const { ask, ingest, persist } = await operatorWorld(t)
-  await ingest.takeFrames(frames(40), 'websocket')
+  await ingest.takeFrames(frames(40))
   const before = (await ask('GET', '/streams')).body
   assert.deepEqual(
     before.partitions.map(({ heldBy }: { heldBy: string }) => heldBy),
@@ -52,7 +52,7 @@ test('streams show their groups: owner, checkpoint and lag', async (t) => {
 
 test('a group that keeps the streams from being trimmed is named, and can be forgotten', async (t) => {
   const { ask, ingest, bus, redis, store, lines } = await operatorWorld(t)
-  await ingest.takeFrames(frames(20), 'websocket')
+  await ingest.takeFrames(frames(20))
   for (const partition of [0, 1]) {
     await redis.xgroup('CREATE', bus.keys.stream(partition), 'persister', '$')
     await redis.xgroup('CREATE', bus.keys.stream(partition), 'old', '0')
@@ -108,7 +108,7 @@ test('a group with a live process is not forgotten, and one that this release ne
 
 test('while Postgres is away the streams are shown without checkpoints', async (t) => {
   const { ask, ingest, store } = await operatorWorld(t)
-  await ingest.takeFrames(frames(3), 'websocket')
+  await ingest.takeFrames(frames(3))
   store.hot.query = (() => Promise.reject(Object.assign(new Error('gone'), { code: 'ECONNREFUSED' }))) as never
   const { status, body } = await ask('GET', '/streams')
   assert.equal(status, 200)

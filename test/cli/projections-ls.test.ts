@@ -20,7 +20,7 @@ test('projections ls shows tables, rebuilds and how far the recorder is', async 
     )
   const env = { MILLRACE_API_URL: await listen() }
   const ls = (...args: string[]) => millrace(['projections', 'ls', ...args], env)
-  await ingest.takeFrames(Array.from({ length: EVENTS }, frame), 'websocket')
+  await ingest.takeFrames(Array.from({ length: EVENTS }, frame))
   const before = await ls()
   assert.deepEqual([before.exit, before.stderr], [0, ''])
   assert.match(before.stdout, /\nflow-run +1 +- +(-|about 0) +new +0 +- +- +-\n/)

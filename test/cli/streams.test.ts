@@ -15,7 +15,7 @@ async function place(t: TestScope) {
     event: 'a',
     resource: { 'prefect.resource.id': 'b' },
   }
-  await operator.ingest.takeFrames([Buffer.from(JSON.stringify(event))], 'websocket')
+  await operator.ingest.takeFrames([Buffer.from(JSON.stringify(event))])
   return { ...operator, cli: (...args: string[]) => millrace(args, env) }
 }
 

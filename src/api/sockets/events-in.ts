@@ -95,7 +95,7 @@ export function takeEvents(socket: WebSocket, needs: EventsInNeeds): Promise<voi
       else bodies.push(body)
     }
     needs.metrics.events.inc({ door: 'socket', verdict: 'invalid' }, rejected.length)
-    const verdicts = bodies.length === 0 ? [] : await durably(() => ingest.takeFrames(bodies, 'websocket'))
+    const verdicts = bodies.length === 0 ? [] : await durably(() => ingest.takeFrames(bodies))
     verdicts.forEach(({ status, reason = status }, i) => {
       if (status === 'invalid' || status === 'expired')
         rejected.push({ id: randomUUID(), body: bodies[i] as Buffer, reason })
