@@ -3,6 +3,7 @@ import type { CommitWatch, Producer } from '#src/bus/index.ts'
 import { checkEvent } from '#src/events/check.ts'
 import { type EncodedEvent, encodeEvent } from '#src/events/encode.ts'
 import type { Event, Limits } from '#src/events/event.ts'
+import { LOGGED } from '#src/events/log.ts'
 import { CommandInvalid } from '../errors.ts'
 import type { Deciding } from './decide-in-turn.ts'
 import { decideTogether, notApplied, type Waiting } from './decide-together.ts'
@@ -88,7 +89,8 @@ function encode(event: Event, limits: Limits): EncodedEvent {
   const checked = checkEvent(fitting, limits, true)
   if (typeof checked === 'string') throw new CommandInvalid(checked)
   const payload = Buffer.from(JSON.stringify(event.payload))
-  if (payload.length > limits.maxBytes)
+  // A line is as long as it is, and what lines come at once is bounded by the door.
+  if (event.event !== LOGGED && payload.length > limits.maxBytes)
     throw new CommandInvalid(`an event may have ${limits.maxBytes} bytes, this one would have ${payload.length}`)
   return encodeEvent(checked, payload)
 }

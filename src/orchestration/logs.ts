@@ -10,8 +10,8 @@ import { derivedId } from './ids.ts'
 /** A line as it was sent. */
 export type SentLine = Omit<LogLine, 'id' | 'created' | 'updated'>
 
-/** An event with all lines of a large batch would be read slowly, and may be more than an event may hold. */
-const PER_EVENT = { lines: 500, characters: 500_000 }
+/** An event with all lines of a large batch would be read slowly. A line that is longer has an event of its own. */
+const PER_EVENT = { lines: 500, bytes: 500_000 }
 
 /** Keeps a batch of lines. Sent again, since nobody answered, it is kept once. @param now canonical instant at which it came */
 export async function keepLogs(
@@ -31,8 +31,9 @@ export async function keepLogs(
  * @param now canonical instant at which it came
  */
 export function logEvents(batch: readonly SentLine[], now: string): Event[] {
-  const name = derivedId('logs', JSON.stringify(batch))
-  const runs = Map.groupBy(batch, ({ flow_run_id, task_run_id }) => flow_run_id ?? task_run_id ?? '')
+  const written = batch.map((line) => ({ line, json: JSON.stringify(line) }))
+  const name = derivedId('logs', `[${written.map(({ json }) => json).join(',')}]`)
+  const runs = Map.groupBy(written, ({ line: { flow_run_id, task_run_id } }) => flow_run_id ?? task_run_id ?? '')
   return [...runs.values()].flatMap(parts).map((lines, i) => eventOf(lines, derivedId('logged', name, String(i)), now))
 }
 
@@ -56,18 +57,18 @@ function resourceOf(line: SentLine | undefined): string {
   return line?.task_run_id ? `prefect.task-run.${line.task_run_id}` : NO_RUN
 }
 
-function parts(lines: readonly SentLine[]): SentLine[][] {
+/** Lines of one run, in the order in which they came. */
+function parts(lines: readonly { readonly line: SentLine; readonly json: string }[]): SentLine[][] {
   const found: SentLine[][] = []
-  let characters = Number.POSITIVE_INFINITY
-  for (const line of lines) {
+  let bytes = Number.POSITIVE_INFINITY
+  for (const { line, json } of lines) {
+    const size = Buffer.byteLength(json)
     const last = found.at(-1)
-    if (last === undefined || last.length >= PER_EVENT.lines || characters >= PER_EVENT.characters) {
+    bytes += size
+    if (last === undefined || last.length >= PER_EVENT.lines || bytes > PER_EVENT.bytes) {
       found.push([line])
-      characters = line.message.length
-    } else {
-      last.push(line)
-      characters += line.message.length
-    }
+      bytes = size
+    } else last.push(line)
   }
   return found
 }

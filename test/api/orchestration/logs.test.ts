@@ -111,4 +111,14 @@ test('lines that runs log', async (t) => {
     )
     await api.call(404, 'GET', `/flow_runs/${randomUUID()}/logs/download`)
   })
+
+  await t.test('are kept however long they are', async () => {
+    const long = randomUUID()
+    // As bytes of JSON 990,000 each, and 6,000,000: an event has 1,500,000 of anything else.
+    const large = ['流'.repeat(330_000), '流'.repeat(330_000), '\u0001'.repeat(1_000_000), 'short']
+    const lines = large.map((message, i) => line(i, message, { flow_run_id: long }))
+    await api.call(201, 'POST', '/logs/', lines)
+    const found = await api.call(200, 'POST', '/logs/filter', { logs: { flow_run_id: { any_: [long] } } })
+    assert.ok(found.map(({ message }: Answer) => message).join() === large.join(), 'all of them, in order')
+  })
 })
