@@ -74,7 +74,7 @@ export async function bytesOf(pool: pg.Pool, days: readonly number[]): Promise<n
 }
 
 export function longestLock(steps: readonly PruneStep[]): number {
-  return Math.max(0, ...steps.map((step) => (step.step === 'detached' ? step.lockedMs : 0)))
+  return Math.max(0, ...steps.map((step) => (step.step === 'locked' ? step.lockedMs : 0)))
 }
 
 export function attemptsOf(steps: readonly PruneStep[]): number {

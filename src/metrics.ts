@@ -185,7 +185,7 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
     }),
     retentionLockSeconds: new Histogram({
       name: 'millrace_retention_lock_seconds',
-      help: 'Time in which the log was locked, or waited for, to take a day out of it.',
+      help: 'Time of each attempt to take a day out of the log, in which it was locked or waited for.',
       buckets: SECONDS,
       registers,
     }),

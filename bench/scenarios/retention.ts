@@ -26,6 +26,9 @@ import { type BenchServers, startBenchServers } from '../servers.ts'
 /** A reader of the log asks for a page so often. */
 const ASK_EVERY_MS = 20
 
+/** What is promised: nobody waits for longer. */
+const MOST_LOCKED_MS = 100
+
 type Row = Record<string, string | number>
 
 export const retention: Scenario = {
@@ -95,11 +98,18 @@ async function dropAgainstDelete(
     },
     {
       what: 'longest lock of the log',
-      ms: round(longestLock(steps), 1),
+      ms: lockOf(steps, failures),
       'WAL kB': '',
       more: 'the wait for it included',
     },
   ]
+}
+
+/** The longest lock, attempts in vain included; one that breaks the promise fails the bench. */
+function lockOf(steps: readonly PruneStep[], failures: string[]): number {
+  const ms = round(longestLock(steps), 1)
+  if (ms > MOST_LOCKED_MS) failures.push(`the log was locked for ${ms} ms`)
+  return ms
 }
 
 /** Rounds with and without pruning, in turns: days that leave one after another, and an override's paced deletes. */
@@ -155,7 +165,7 @@ async function ingestMeanwhile(
     },
     {
       what: 'longest lock of the log',
-      ms: round(longestLock(steps), 1),
+      ms: lockOf(steps, failures),
       'WAL kB': '',
       more: `${dropped} days, ${attemptsOf(steps)} attempts`,
     },
@@ -181,7 +191,7 @@ async function largeLog(
       what: `20 of 30 days, ${events} events`,
       ms: round(ms),
       'WAL kB': round(wal / 1_000),
-      more: `longest lock ${round(longestLock(steps), 1)} ms`,
+      more: `longest lock ${lockOf(steps, failures)} ms`,
     },
   ]
 }

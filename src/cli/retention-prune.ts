@@ -15,7 +15,8 @@ Examples:
 
 type Step =
   | { step: 'planned'; days: number; names: number; unfinished: number }
-  | { step: 'detached'; date: string; lockedMs: number; attempts: number }
+  | { step: 'locked'; date: string; lockedMs: number }
+  | { step: 'detached'; date: string; attempts: number }
   | { step: 'archiving'; date: string; events: number; total: number }
   | { step: 'archived'; date: string; where: string; events: number }
   | { step: 'dropped'; date: string; events: number; bytes: number }
@@ -73,14 +74,17 @@ export function retentionPruneCommand(terminal: Terminal): Command {
 function progress({ note }: Terminal, total: number): (step: Step) => void {
   const began = performance.now()
   let dropped = 0
+  let lockedMs = 0
   return (step) => {
     if (step.step === 'dropped') {
       dropped++
       const leftMs = ((performance.now() - began) / dropped) * Math.max(0, total - dropped)
       const rest = total > dropped ? `, about ${shownMs(leftMs)} left` : ''
       note(`${dropped}/${Math.max(total, dropped)} ${step.date} dropped: ${shownBytes(step.bytes)}${rest}`)
-    } else if (step.step === 'detached') {
-      note(`${step.date} left the log; it was locked for ${shownMs(Math.ceil(step.lockedMs))} at most`)
+    } else if (step.step === 'locked') lockedMs = Math.max(lockedMs, step.lockedMs)
+    else if (step.step === 'detached') {
+      note(`${step.date} left the log; it was locked for ${shownMs(Math.ceil(lockedMs))} at most`)
+      lockedMs = 0
     } else if (step.step === 'archiving') {
       const { date, events, total: all } = step
       if (events < all) note(`${date} ${shownCount(events)} of ${shownCount(all)} events are in the archive`)

@@ -6,7 +6,7 @@ import type { PruneStep } from './steps.ts'
 
 /** Counts and logs what has just happened. */
 export function countStep({ metrics, log }: RetentionContext, step: PruneStep): void {
-  if (step.step === 'detached') {
+  if (step.step === 'locked') {
     metrics.retentionLockSeconds.observe(step.lockedMs / 1_000)
   } else if (step.step === 'dropped') {
     metrics.prunedEvents.inc({ how: 'dropped' }, step.events)

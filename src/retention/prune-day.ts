@@ -21,6 +21,7 @@ export async function pruneDay(needs: PruneNeeds, plan: DayPlan, total: Total, s
     keptOf: (names) => namesKept(policy, names, dayEndMs(day), nowMs()),
     withinMs: WITHIN_MS,
     signal,
+    onLocked: (lockedMs) => onStep?.({ step: 'locked', date, lockedMs }),
   })
   if (!detachment.done) {
     if (detachment.reason === 'raced') wait(needs, total, date, 'another process removes it at this moment')
@@ -28,7 +29,7 @@ export async function pruneDay(needs: PruneNeeds, plan: DayPlan, total: Total, s
       wait(needs, total, date, 'the log was in use all the time: queries that take long hold it')
     return true
   }
-  onStep?.({ step: 'detached', date, lockedMs: detachment.lockedMs, attempts: detachment.attempts })
+  onStep?.({ step: 'detached', date, attempts: detachment.attempts })
   return finishDay(needs, detachment.detached, total, signal)
 }
 

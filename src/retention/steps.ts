@@ -23,7 +23,9 @@ export interface DayArchive {
 /** What has just happened. */
 export type PruneStep =
   | { readonly step: 'planned'; readonly days: number; readonly names: number; readonly unfinished: number }
-  | { readonly step: 'detached'; readonly date: string; readonly lockedMs: number; readonly attempts: number }
+  /** One attempt to take a day out, in vain or not. */
+  | { readonly step: 'locked'; readonly date: string; readonly lockedMs: number }
+  | { readonly step: 'detached'; readonly date: string; readonly attempts: number }
   | { readonly step: 'archiving'; readonly date: string; readonly events: number; readonly total: number }
   | { readonly step: 'archived'; readonly date: string; readonly where: string; readonly events: number }
   | { readonly step: 'dropped'; readonly date: string; readonly events: number; readonly bytes: number }

@@ -21,7 +21,7 @@ test('days that ended longer ago than events are kept leave, and no others', asy
   assert.deepEqual(await tables(), ['event_20260305', 'event_20260312'])
   assert.deepEqual(
     steps.map(({ step }) => step),
-    ['planned', 'detached', 'dropped', 'detached', 'dropped'],
+    ['planned', 'locked', 'detached', 'dropped', 'locked', 'detached', 'dropped'],
   )
   const { rows } = await pool.query('select day::text, generation, state from pruned_day order by day')
   assert.deepEqual(rows, [

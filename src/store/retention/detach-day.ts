@@ -36,7 +36,7 @@ export interface Archived {
 
 /** What became of it; if nothing: nothing leaves, others used the log all the time, or another run is at the same day. */
 export type Detachment =
-  | { readonly done: true; readonly detached: DetachedDay; readonly lockedMs: number; readonly attempts: number }
+  | { readonly done: true; readonly detached: DetachedDay; readonly attempts: number }
   | { readonly done: false; readonly reason: 'nothing' | 'busy' | 'raced' }
 
 export interface DetachOptions {
@@ -45,6 +45,8 @@ export interface DetachOptions {
   /** How long to go on trying while the log is in use. */
   readonly withinMs: number
   readonly signal?: AbortSignal
+  /** Told of each attempt how long it locked the log or waited for that: those in vain kept others waiting as well. */
+  readonly onLocked?: (lockedMs: number) => void
 }
 
 /** Bounds what is done before the lock on the log: only a straggler of that very day waits for it. */
@@ -60,8 +62,8 @@ export async function detachDay(pool: Pool, day: number, options: DetachOptions)
     if (names.length > 0 && kept.length === names.length) return { done: false, reason: 'nothing' }
     if (kept.length > 0) await copyKept(pool, day, kept)
     const swapOnce = async (attempts: number) => {
-      const swapped = await swap(pool, day, options.keptOf)
-      return swapped && { done: true as const, ...swapped, attempts }
+      const detached = await swap(pool, day, options)
+      return detached && { done: true as const, detached, attempts }
     }
     return (await untilLocked(swapOnce, options)) ?? { done: false, reason: 'nothing' }
   } catch (error) {
@@ -116,12 +118,7 @@ function instant(column: string): string {
   return `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 }
 
-interface Swapped {
-  readonly detached: DetachedDay
-  readonly lockedMs: number
-}
-
-async function swap(pool: Pool, day: number, keptOf: DetachOptions['keptOf']): Promise<Swapped | null> {
+async function swap(pool: Pool, day: number, { keptOf, onLocked }: DetachOptions): Promise<DetachedDay | null> {
   const table = dayTable(day)
   return inTransaction(pool, TRANSACTION_MS, async (client) => {
     await client.query(`set local lock_timeout = ${LOCK_MS}`)
@@ -137,8 +134,12 @@ async function swap(pool: Pool, day: number, keptOf: DetachOptions['keptOf']): P
     if (await isHeld(client, day)) return null // since it was asked first, and a copy may take its time
     const detached = await note(client, day, kept)
     const began = performance.now()
-    await client.query(exchange(day, detached.table, kept.length > 0))
-    return { detached, lockedMs: performance.now() - began }
+    try {
+      await client.query(exchange(day, detached.table, kept.length > 0))
+    } finally {
+      onLocked?.(performance.now() - began)
+    }
+    return detached
   })
 }
 

@@ -249,6 +249,22 @@ export const MUTATIONS: readonly Mutation[] = [
     saying: /late events that are to be kept are missing/,
   },
   {
+    name: 'no-lock-limit',
+    what: 'a day that is to leave waits for others as long as they take',
+    file: 'src/store/brief-lock.ts',
+    edits: [{ find: 'export const LOCK_MS = 40', replace: 'export const LOCK_MS = 0' }],
+    caughtBy: 'test/retention/locks.test.ts',
+    saying: /canceling statement due to statement timeout/,
+  },
+  {
+    name: 'no-exchange-limit',
+    what: 'what is done with the log locked takes as long as it takes',
+    file: 'src/store/brief-lock.ts',
+    edits: [{ find: 'export const EXCHANGE_MS = 80', replace: 'export const EXCHANGE_MS = 0' }],
+    caughtBy: 'test/retention/locks.test.ts',
+    saying: /canceling statement due to statement timeout/,
+  },
+  {
     name: 'drop-unarchived',
     what: 'a detached day that another process left behind is dropped at once',
     file: 'src/retention/prune.ts',
