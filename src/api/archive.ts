@@ -9,7 +9,7 @@ import { sendProgress } from './progress.ts'
 import type { Route } from './route.ts'
 
 const Text = Type.String()
-const Day = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d$', description: 'As in 2026-11-01, UTC.' })
+const Day = Type.String({ format: 'date', description: 'As in 2026-11-01, UTC.' })
 const Listed = Type.Object({
   days: Type.Array(
     Type.Object({

@@ -3,6 +3,7 @@ import { FormatRegistry, type TSchema } from '@sinclair/typebox'
 import { TypeCompiler, ValueErrorType } from '@sinclair/typebox/compiler'
 import { Value, type ValueError } from '@sinclair/typebox/value'
 import type { FastifySchemaCompiler } from 'fastify'
+import { parseInstantOrDate } from '#src/events/instant.ts'
 import { AppError } from '../errors.ts'
 
 /** One thing that is wrong with a request, in the shape that Prefect's server (pydantic) gives it. */
@@ -26,6 +27,9 @@ export class RequestInvalid extends AppError {
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const DATE = /^\d{4}-\d\d-\d\d$/
+if (!FormatRegistry.Has('date'))
+  FormatRegistry.Set('date', (text) => DATE.test(text) && parseInstantOrDate(text) !== null)
 if (!FormatRegistry.Has('uuid')) FormatRegistry.Set('uuid', (text) => UUID.test(text))
 
 /** A wrong union names every member's complaint; whoever reads them is done after a few. */

@@ -1,9 +1,8 @@
 /** `millrace archive restore`: an archived day in the log again, for a while. */
 import { Command } from 'commander'
-import { parseDuration } from '../config/duration.ts'
 import { apiAddress } from './api-address.ts'
 import { followApi } from './api-progress.ts'
-import { UsageInvalid } from './failure.ts'
+import { readDay, readFor } from './archive-arguments.ts'
 import { shownCount } from './quantities.ts'
 import { settingsFor } from './settings.ts'
 import type { Terminal } from './terminal.ts'
@@ -31,10 +30,8 @@ export function archiveRestoreCommand(terminal: Terminal): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (options: { day: string; for: string; json?: true; url?: string }) => {
       const { settings } = settingsFor(terminal, { 'client.apiUrl': ['--url', options.url] })
-      const forMs = parseDuration(options.for)
-      if (forMs === null)
-        throw new UsageInvalid(`--for is ${options.for}, but it must be a duration such as 36h or 7d.`)
-      const call = { method: 'POST', path: '/archive/restore', body: { day: options.day, forMs } } as const
+      const body = { day: readDay(options.day), forMs: readFor(options.for) }
+      const call = { method: 'POST', path: '/archive/restore', body } as const
       let said = 0
       const done = await followApi<{ step: 'restored'; events: number; total: number }, Restored>(
         apiAddress(settings),

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { apiAddress } from './api-address.ts'
 import { followApi } from './api-progress.ts'
+import { readDay } from './archive-arguments.ts'
 import { CommandFailed } from './failure.ts'
 import { counted, shownCount } from './quantities.ts'
 import { settingsFor } from './settings.ts'
@@ -31,7 +32,11 @@ export function archiveVerifyCommand(terminal: Terminal): Command {
     .addHelpText('after', EXAMPLES)
     .action(async ({ day, json, url }: { day?: string; json?: true; url?: string }) => {
       const { settings } = settingsFor(terminal, { 'client.apiUrl': ['--url', url] })
-      const call = { method: 'POST', path: '/archive/verify', body: { day } } as const
+      const call = {
+        method: 'POST',
+        path: '/archive/verify',
+        body: { ...(day !== undefined && { day: readDay(day) }) },
+      } as const
       const verified: Omit<Step, 'step'>[] = []
       const { days, damaged } = await followApi<Step, { days: number; damaged: number }>(
         apiAddress(settings),

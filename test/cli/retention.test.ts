@@ -121,13 +121,23 @@ test('dead letters, losses and ticks leave when they are old enough, those that 
   )
 })
 
-test('what is not there is said in a sentence', async (t) => {
-  const { cli } = await place(t, { MILLRACE_ARCHIVE_URL: '' })
+test('what is not there, or is no day, is said in a sentence', async (t) => {
+  const { cli, app } = await place(t, { MILLRACE_ARCHIVE_URL: '' })
+  const body = { day: '2026-02-30' }
+  const asked = await app.inject({ method: 'POST', url: '/api/millrace/archive/verify', body })
+  assert.equal(asked.statusCode, 422)
   assert.equal(
     (await cli('archive', 'ls')).stderr,
     'millrace: There is no archive: set MILLRACE_ARCHIVE_URL where the server runs.\n',
   )
-  assert.match((await cli('archive', 'restore', '--day', 'x')).stderr, /no archive|day/)
+  for (const day of ['x', '2026-02-30', '2026-11-01T00:00:00Z']) {
+    const wrong = await cli('archive', 'restore', '--day', day)
+    assert.deepEqual([wrong.exit, wrong.stderr.includes(`--day is "${day}", but it must be a day such as`)], [2, true])
+  }
+  assert.match(
+    (await cli('archive', 'restore', '--day', '2026-11-01', '--for', '1s')).stderr,
+    /--for is "1s", but .* from 1m/,
+  )
   const other = await place(t)
   assert.equal(
     (await other.cli('archive', 'verify', '--day', '2020-01-01')).stderr,
