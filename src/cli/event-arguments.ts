@@ -47,11 +47,20 @@ function readLabels(flag: string, text: string): Labels {
 
 /** Reads a JSON object, or the file that is named after `@`. */
 export function readObject(flag: string, text: string): Record<string, unknown> {
+  const json = text.startsWith('@') ? readNamed(flag, text.slice(1)) : text
   try {
-    const value: unknown = JSON.parse(text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : text)
+    const value: unknown = JSON.parse(json)
     if (value instanceof Object && !Array.isArray(value)) return value as Record<string, unknown>
   } catch (cause) {
     throw new UsageInvalid(`${flag} is no JSON: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause })
   }
   throw new UsageInvalid(`${flag} must be a JSON object, such as {"total":12}.`)
+}
+
+function readNamed(flag: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new UsageInvalid(`${flag} names a file that can't be read: ${(cause as Error).message}.`, { cause })
+  }
 }

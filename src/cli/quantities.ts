@@ -32,9 +32,10 @@ export function shortened(text: string, most: number): string {
   return line.length > most ? `${line.slice(0, most - 1)}…` : line
 }
 
-/** `1 letter`, `2 letters`. */
+/** `1 letter`, `2,000 letters`. */
 export function counted(count: number, thing: string): string {
-  return `${count} ${thing}${count === 1 ? '' : 's'}`
+  const shown = shownCount(count)
+  return `${shown} ${thing}${shown === '1' ? '' : 's'}`
 }
 
 /** `1,204,000`. */

@@ -77,5 +77,5 @@ export function shownPlan({ events, archivedEvents, carriedBefore, projections }
   const archived = archivedEvents > 0 ? `, and ${counted(archivedEvents, 'event')} of the archive` : ''
   const carried =
     carriedBefore === null ? '' : `\nRows that began before ${carriedBefore} are carried over as they are.`
-  return `${table(HEAD, rows)}\nThe log has about ${shownCount(events)} events${archived}.${carried}`
+  return `${table(HEAD, rows)}\nThe log has about ${counted(events, 'event')}${archived}.${carried}`
 }

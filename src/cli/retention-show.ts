@@ -67,8 +67,8 @@ function shown({ rules, archive, enabled, log }: Overview): string {
     ),
     archive === null ? 'Days are not archived before they are dropped.' : `Days are archived in ${archive} first.`,
     ...(enabled ? [] : ['The service retention is switched off here: nothing leaves by itself.']),
-    `${shownCount(log.events)} events in ${counted(log.days.length, 'day')}, ${shownBytes(log.bytes)}, ${log.oldest === null ? 'none yet' : `the oldest from ${log.oldest}`}.`,
-    `At today's rate: ${shownCount(growth.eventsPerDay)} events and ${shownBytes(growth.bytesPerDay)} a day; it comes to ${shownBytes(growth.bytesAtRetention)}.`,
+    `${counted(log.events, 'event')} in ${counted(log.days.length, 'day')}, ${shownBytes(log.bytes)}, ${log.oldest === null ? 'none yet' : `the oldest from ${log.oldest}`}.`,
+    `At today's rate: ${counted(growth.eventsPerDay, 'event')} and ${shownBytes(growth.bytesPerDay)} a day; it comes to ${shownBytes(growth.bytesAtRetention)}.`,
   ]
   if (log.days.length > 0)
     sections.push(
