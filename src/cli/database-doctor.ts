@@ -16,7 +16,8 @@ const LARGEST = 10
 
 const EXAMPLES = `
 It looks at sizes, bloat, dead rows, autovacuum, indexes, days of the log, transactions, settings, memory and clocks, and
-changes nothing. It needs no running server of Millrace.
+changes nothing. It needs no running server of Millrace: it asks MILLRACE_DATABASE_URL, MILLRACE_REDIS_URL and, where it is
+set, MILLRACE_SCHEDULER_REDIS_URL themselves.
 
 Exit code: 0 all is well, 3 the worst finding is a warning, 4 it is critical; 1 and 2 as for every command.
 

@@ -169,8 +169,7 @@ const client = Type.Object({
   apiUrl: optionalUrl('http-url', {
     environment: 'MILLRACE_API_URL',
     aliases: ['PREFECT_API_URL'],
-    description:
-      "API that `millrace events` talks to, such as `http://127.0.0.1:4200/api`; unset, this server's address.",
+    description: "API that commands ask, such as `http://127.0.0.1:4200/api`; unset, this server's address.",
   }),
   authString: optional(
     text({
@@ -178,7 +177,7 @@ const client = Type.Object({
       aliases: ['PREFECT_API_AUTH_STRING'],
       default: '',
       secret: true,
-      description: "What `millrace events` presents to that API; unset, the server's own auth string.",
+      description: "What commands present to that API; unset, the server's own auth string.",
     }),
   ),
 })

@@ -9,8 +9,13 @@ Made from the help of every command by \`npx node test/docs/cli-page.ts > docs/c
 In a clone of the repository \`millrace\` is \`npm run --silent millrace --\`, as in \`npm run --silent millrace -- config\`.
 
 * What a command is asked for goes to standard output; everything else, logs included, to standard error.
-* \`--json\` prints JSON, for programs.
-* The exit code is 0 when it worked, 1 when it failed, 2 when it was called wrongly. What failed is said in a sentence.
+* \`--json\` prints JSON, for programs; \`events stream\` prints it unless told otherwise.
+* The exit code is 0 when it worked, 1 when it failed, 2 when it was called wrongly. What failed is said in a sentence. Commands that
+  check something (\`archive verify\`, \`projections verify\`, \`schedules verify\`) exit with 1 also when something is wrong;
+  \`database doctor\` has 3 and 4 for what it finds.
+* Commands under \`database\`, and \`projections rebuild\` and \`verify\`, work on the database itself, which
+  \`MILLRACE_DATABASE_URL\` names. What looks at a running server asks \`--url\`, else \`MILLRACE_API_URL\`, else the address that
+  \`millrace server start\` would listen on here. Where it wants credentials, set \`MILLRACE_API_AUTH_STRING\`.
 * Settings come from the environment ([settings](settings.md)); a flag wins over its variable.
 `
 
