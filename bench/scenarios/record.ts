@@ -12,7 +12,7 @@ import { loadProjections } from '#src/consumer/load-projections.ts'
 import { createOwnership, LEASE_MS } from '#src/consumer/ownership.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { createRecorder } from '#src/consumer/recorder.ts'
-import { parseEventArray } from '#src/events/batch.ts'
+import { encodeOwn } from '#src/events/encode-own.ts'
 import type { Event } from '#src/events/event.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
@@ -92,8 +92,8 @@ async function recordAll(
   })
   const producer = bus.producer()
   for (let from = 0; from < events.length; from += APPEND) {
-    const body = Buffer.from(JSON.stringify(events.slice(from, from + APPEND)))
-    await producer.append(parseEventArray(body, settings.events, Date.now()).events)
+    const some = events.slice(from, from + APPEND)
+    await producer.append(some.map((event) => encodeOwn(event, settings.events)))
   }
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 })
   const appended = new Set(events.map(({ id }) => id)).size

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { type CheckedEvent, checkEvent } from './check.ts'
+import { refuseDecision } from './decided.ts'
 import { type EncodedEvent, encodeEvent } from './encode.ts'
 import type { Limits, Verdict } from './event.ts'
 import { type ScannedValue, scanArray, scanObject } from './json-scan.ts'
@@ -118,10 +119,16 @@ function judge(
   } else if (seen.has(id)) {
     verdicts.push({ id, status: 'duplicate' })
   } else {
+    const json = payload(checked)
+    const reason = refuseDecision(checked.event, json)
+    if (reason !== null) {
+      verdicts.push({ id, status: 'invalid', reason })
+      return
+    }
     seen.add(id)
     indices.push(verdicts.length)
     verdicts.push({ id, status: 'accepted' })
-    events.push(encodeEvent(checked, payload(checked)))
+    events.push(encodeEvent(checked, json))
   }
 }
 

@@ -1,10 +1,8 @@
 /** Carries commands out: reads the aggregate, decides, appends what was decided, and waits until everybody can see it. */
 import type { CommitWatch, Producer } from '#src/bus/index.ts'
-import { checkEvent } from '#src/events/check.ts'
-import { type EncodedEvent, encodeEvent } from '#src/events/encode.ts'
+import type { EncodedEvent } from '#src/events/encode.ts'
+import { encodeOwn } from '#src/events/encode-own.ts'
 import type { Event, Limits } from '#src/events/event.ts'
-import { LOGGED } from '#src/events/log.ts'
-import { CommandInvalid } from '../errors.ts'
 import type { Deciding } from './decide-in-turn.ts'
 import { decideTogether, notApplied, type Waiting } from './decide-together.ts'
 import { Lanes } from './lanes.ts'
@@ -85,12 +83,5 @@ export function createExecutor(needs: ExecutorNeeds): Executor {
 }
 
 function encode(event: Event, limits: Limits): EncodedEvent {
-  const fitting = { ...event, related: fittingRelated(event.related, limits.maxRelated) }
-  const checked = checkEvent(fitting, limits, true)
-  if (typeof checked === 'string') throw new CommandInvalid(checked)
-  const payload = Buffer.from(JSON.stringify(event.payload))
-  // A line is as long as it is, and what lines come at once is bounded by the door.
-  if (event.event !== LOGGED && payload.length > limits.maxBytes)
-    throw new CommandInvalid(`an event may have ${limits.maxBytes} bytes, this one would have ${payload.length}`)
-  return encodeEvent(checked, payload)
+  return encodeOwn({ ...event, related: fittingRelated(event.related, limits.maxRelated) }, limits)
 }

@@ -8,7 +8,7 @@ import { createOwnership, LEASE_MS } from '#src/consumer/ownership.ts'
 import { createPersister } from '#src/consumer/persister.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { createRecorder } from '#src/consumer/recorder.ts'
-import { parseEventArray } from '#src/events/batch.ts'
+import { encodeOwn } from '#src/events/encode-own.ts'
 import type { Event } from '#src/events/event.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
@@ -80,13 +80,7 @@ export async function recorderWorld(
   }
 
   async function append(whole: readonly Event[]): Promise<void> {
-    const { events: encoded, verdicts } = parseEventArray(
-      Buffer.from(JSON.stringify(whole)),
-      settings.events,
-      Date.now(),
-    )
-    const bad = verdicts.find(({ status }) => status === 'invalid' || status === 'expired')
-    if (bad !== undefined) throw new Error(`the test's event is ${bad.status}: ${bad.reason}`)
+    const encoded = whole.map((event) => encodeOwn(event, settings.events))
     entries.push(...(await producer.append(encoded)).entries)
   }
 
