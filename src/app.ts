@@ -28,7 +28,7 @@ import { loadProjections } from './consumer/load-projections.ts'
 import { createPersister } from './consumer/persister.ts'
 import type { Projection } from './consumer/projection.ts'
 import { createRecorder } from './consumer/recorder.ts'
-import { createRepartition } from './consumer/repartition.ts'
+import { createLayoutKeeper, type LayoutKeeper } from './consumer/repartition.ts'
 import { startEmbedded } from './embedded/index.ts'
 import { SchemaOutdated, ServersUnset } from './errors.ts'
 import { instantOfMs } from './events/instant.ts'
@@ -36,7 +36,7 @@ import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { type Commands, createCommands, createExecutor } from './orchestration/index.ts'
 import { type OwnService, type RunningServices, startServices } from './services/index.ts'
-import { readLayout, rememberLayout } from './store/layout.ts'
+import { readLayout } from './store/layout.ts'
 import { migrate, migrationStatus, refuse, type UpgradeStep } from './store/migrate.ts'
 import { createStore, type Store } from './store/pool.ts'
 import { createTickPool } from './ticks/index.ts'
@@ -91,6 +91,7 @@ async function start(
   metrics.queues.watch('postgres', () => ({ items: store.waiting }))
   const bus = await openBus(settings, servers.redisUrl, log, metrics, store)
   onStop(() => bus.close())
+  const layouts = await keepLayout(settings, bus, log, store)
 
   const producer = bus.producer()
   const commands = openCommands(settings, bus, producer, store)
@@ -162,7 +163,7 @@ async function start(
       streams(app, {
         store,
         inspector: bus.inspector,
-        repartition: createRepartition(bus, store.hot, settings.redis.prefix),
+        repartition: layouts.repartition,
         log,
       }),
     (app: Api) =>
@@ -247,9 +248,19 @@ async function checkSchema(database: Settings['database'], url: string, log: Log
 async function openBus(settings: Settings, url: string, log: Log, metrics: Metrics, store: Store): Promise<Bus> {
   const { redis, streams, ingest } = settings
   const knownLayout = await readLayout(store.hot, redis.prefix)
-  const bus = await createBus({ ...ingest, ...streams, ...redis, url, knownLayout, log, metrics })
-  await rememberLayout(store.hot, redis.prefix, bus.layout.current)
-  return bus
+  return createBus({ ...ingest, ...streams, ...redis, url, knownLayout, log, metrics })
+}
+
+/** What Redis says of the partitions is remembered in Postgres, now and whenever it is found to have changed. */
+async function keepLayout({ redis, database }: Settings, bus: Bus, log: Log, store: Store): Promise<LayoutKeeper> {
+  const keeper = createLayoutKeeper(bus, store.hot, redis.prefix, database.timeoutMs)
+  await keeper.follow(bus.layout.current)
+  bus.layout.onChange((now) => {
+    keeper.follow(now).catch((error: Error) => {
+      log.warn({ reason: error.message }, 'Postgres did not take the number of partitions; the next start brings it')
+    })
+  })
+  return keeper
 }
 
 /** Commands are answered when the recorder has applied what they did. */
@@ -314,7 +325,10 @@ function openTail(bus: Bus, log: Log, metrics: Metrics, onStop: (end: () => Prom
   const connect = () => bus.connection('tail', TAIL_TIMEOUT_MS)
   const open = () => createTail({ connect, keys: bus.keys, partitions: bus.partitions, parseEntry, log, metrics })
   let tail = open()
-  bus.layout.onChange(() => {
+  let partitions = bus.partitions
+  bus.layout.onChange((now) => {
+    if (now.partitions === partitions) return // a change was given up
+    partitions = now.partitions
     void tail.close()
     tail = open()
   })

@@ -178,6 +178,24 @@ export class PartitionCountMismatch extends AppError {
   }
 }
 
+/** Redis and Postgres know one epoch of the partitions with two numbers. Remedy: give this installation its own of both. */
+export class LayoutContradicted extends AppError {
+  readonly code = 'LAYOUT_CONTRADICTED'
+  override readonly facts: { readonly redis: number; readonly postgres: number; readonly epoch: number }
+
+  constructor(
+    facts: { readonly redis: number; readonly postgres: number; readonly epoch: number },
+    options?: ErrorOptions,
+  ) {
+    super(
+      `Redis has ${facts.redis} partitions and Postgres remembers ${facts.postgres}, so the two are not of one installation: ` +
+        'correct MILLRACE_REDIS_URL, MILLRACE_DATABASE_URL or MILLRACE_REDIS_PREFIX.',
+      options,
+    )
+    this.facts = facts
+  }
+}
+
 /** Redis may evict streams when memory is short. Remedy: `maxmemory-policy noeviction`, or allow it knowingly. */
 export class EvictionPolicyUnsafe extends AppError {
   readonly code = 'EVICTION_POLICY_UNSAFE'

@@ -60,6 +60,7 @@ create table dead_letter (
   last_seen timestamp with time zone not null default now(),
   ordering_key text not null default ''::text,
   requested_at timestamp with time zone,
+  home smallint,
   waits boolean not null default false,
   PRIMARY KEY (id),
   UNIQUE ("group", partition, entry_ms, entry_seq, entry_index)
@@ -547,6 +548,7 @@ CREATE INDEX concurrency_limit_by_name ON concurrency_limit USING btree (name, i
 CREATE INDEX concurrency_limit_leases ON concurrency_limit USING gin (lease_ids);
 CREATE INDEX dead_letter_by_key ON dead_letter USING btree ("group", partition, ordering_key, entry_ms, entry_seq, entry_index);
 CREATE INDEX dead_letter_by_time ON dead_letter USING btree (last_seen DESC, id DESC);
+CREATE INDEX dead_letter_of_key ON dead_letter USING btree ("group", ordering_key, entry_ms, entry_seq, entry_index);
 CREATE INDEX dead_letter_requested ON dead_letter USING btree ("group", partition) WHERE requested_at IS NOT NULL;
 CREATE INDEX deployment_by_created ON deployment USING btree (created, id);
 CREATE INDEX deployment_by_flow_name ON deployment USING btree (flow_name, name);

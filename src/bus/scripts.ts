@@ -10,6 +10,8 @@ const NAMES = [
   'release',
   'join',
   'layout',
+  'hold',
+  'lift',
   'inspect',
   'forget',
   'ensure',

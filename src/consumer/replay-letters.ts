@@ -46,7 +46,8 @@ export async function replayLetters(
     const held = handler.order === 'strict' ? await heldByOlder(client, due) : new Set<string>()
     const entries = due.map(entryOf)
     await handler.prepare?.(entries)
-    const blocked = new Map([...owned.keys()].map((partition) => [partition, new Set<string>()]))
+    const failing = new Set<string>() // of letters from wherever: a key may have been in another partition
+    const blocked = new Map(due.map(({ partition }) => [partition, failing]))
     for (const [i, letter] of due.entries()) {
       if (held.has(letter.id)) continue // until the one before it is replayed or discarded
       const failed = await applyCarefully(client, handler, [entries[i] as Entry], blocked)

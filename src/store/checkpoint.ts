@@ -68,20 +68,35 @@ export async function deleteCheckpoints(db: Queryable, group: string): Promise<n
   return rowCount ?? 0
 }
 
-/** Moves a group's checkpoints forward to a position behind which nothing is; those that are further stay. */
+/**
+ * Moves a group's checkpoints forward to a position behind which nothing is; those that are further stay. All owners are
+ * stale afterwards: they look at everything anew before they commit.
+ * @param counts events that each partition has had, all of which the group is said to have applied
+ * @returns partitions of which the group has applied less; then nothing may be kept of this transaction
+ */
 export async function liftCheckpoints(
-  db: Queryable,
+  tx: Queryable,
   group: string,
-  partitions: number,
+  counts: readonly number[],
   to: CheckpointPosition,
-): Promise<void> {
-  await db.query(
+): Promise<number[]> {
+  const { rows } = await tx.query<{ partition: number; event_count: string }>(
     `insert into checkpoint as c ("group", partition, entry_ms, entry_seq)
      select $1, p, $3, $4 from generate_series(0, $2::int4 - 1) as p
-     on conflict ("group", partition) do update set entry_ms = $3, entry_seq = $4
-     where (c.entry_ms, c.entry_seq) < ($3::int8, $4::int8)`,
-    [group, partitions, to.ms, to.seq],
+     on conflict ("group", partition) do update set owner_epoch = c.owner_epoch + 1,
+       entry_ms = case when (c.entry_ms, c.entry_seq) < ($3::int8, $4::int8) then $3 else c.entry_ms end,
+       entry_seq = case when (c.entry_ms, c.entry_seq) < ($3::int8, $4::int8) then $4 else c.entry_seq end
+     returning partition, event_count`,
+    [group, counts.length, to.ms, to.seq],
   )
+  return rows
+    .filter(({ partition, event_count: applied }) => Number(applied) < (counts[partition] ?? 0))
+    .map(({ partition }) => partition)
+}
+
+/** Makes every owner stale: each looks at everything anew before it commits. */
+export async function raiseEpochs(tx: Queryable): Promise<void> {
+  await tx.query('update checkpoint set owner_epoch = owner_epoch + 1')
 }
 
 /** Holds checkpoints where they are until the transaction ends. Returns the partitions that have another owner by now. */

@@ -1,5 +1,6 @@
 /** Dead letters as a consumer group meets them: it files them, asks which keys wait behind one, and replays them. */
 import type { Queryable } from './checkpoint.ts'
+import { HOME } from './dead-letter-home.ts'
 
 /** What could not be taken or applied. */
 export interface DeadLetter {
@@ -60,6 +61,7 @@ export async function insertDeadLetters(db: Queryable, letters: readonly DeadLet
 /** An ordering key that has a letter. */
 export interface OpenKey {
   readonly group: string
+  /** Where events of this key go. */
   readonly partition: number
   readonly key: string
 }
@@ -71,8 +73,8 @@ export async function openKeys(
   partitions: readonly number[],
 ): Promise<OpenKey[]> {
   const { rows } = await db.query<OpenKey>(
-    `select distinct "group", partition, ordering_key as key from dead_letter
-     where "group" = any($1::text[]) and partition = any($2::int2[]) and ordering_key <> ''`,
+    `select distinct "group", ${HOME} as partition, ordering_key as key from dead_letter
+     where "group" = any($1::text[]) and ${HOME} = any($2::int2[]) and ordering_key <> ''`,
     [groups, partitions],
   )
   return rows
@@ -90,9 +92,8 @@ export async function requestedGroups(db: Queryable, groups: readonly string[]):
 /** True for a letter that holds back younger ones of its key: nobody asked to replay it, and it does not just wait itself. */
 const HOLDS = (letter: string) => `not ${letter}.waits and ${letter}.requested_at is null`
 
-/** Letters of one key that are older than another, called `letter`. */
-const OLDER = `older."group" = letter."group" and older.partition = letter.partition
-  and older.ordering_key = letter.ordering_key
+/** Letters of one key that are older than another, called `letter`; they may come from several partitions. */
+const OLDER = `older."group" = letter."group" and older.ordering_key = letter.ordering_key
   and (older.entry_ms, older.entry_seq, older.entry_index) < (letter.entry_ms, letter.entry_seq, letter.entry_index)`
 
 /** Those of the groups that have letters which wait for nothing any more. */
@@ -103,8 +104,8 @@ export async function releasedGroups(
 ): Promise<Set<string>> {
   const { rows } = await db.query<{ group: string }>(
     `select distinct "group" from (
-       select "group" from dead_letter l where "group" = any($1::text[]) and partition = any($2::int2[])
-       group by "group", partition, ordering_key having bool_or(waits) and not bool_or(${HOLDS('l')})
+       select "group" from dead_letter l where "group" = any($1::text[]) and ${HOME} = any($2::int2[])
+       group by "group", ordering_key having bool_or(waits) and not bool_or(${HOLDS('l')})
      ) released`,
     [groups, partitions],
   )
@@ -138,7 +139,7 @@ export async function takeDue(
   const { rows } = await tx.query<Row>(
     `select id, partition, entry_ms, entry_seq, entry_index, reason, attempts, body, ordering_key, waits
      from dead_letter letter
-     where "group" = $1 and partition = any($2::int2[]) and (requested_at is not null or waits and not exists (
+     where "group" = $1 and ${HOME} = any($2::int2[]) and (requested_at is not null or waits and not exists (
        select from dead_letter older where ${OLDER} and ${HOLDS('older')}))
      order by entry_ms, entry_seq, partition, entry_index
      limit $3

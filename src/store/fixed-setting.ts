@@ -6,14 +6,6 @@ export async function readSetting(db: Queryable, name: string): Promise<string |
   return rows[0]?.value ?? null
 }
 
-/** Fixes a fact anew. */
-export async function replaceSetting(db: Queryable, name: string, value: string): Promise<void> {
-  await db.query(
-    'insert into fixed_setting (name, value) values ($1, $2) on conflict (name) do update set value = $2',
-    [name, value],
-  )
-}
-
 /** Fixes a fact at the first start: returns the value that holds, which is another's if that came first. */
 export async function fixSetting(db: Queryable, name: string, value: string): Promise<string> {
   await db.query('insert into fixed_setting (name, value) values ($1, $2) on conflict (name) do nothing', [name, value])

@@ -1,5 +1,5 @@
 import type { Queryable } from './checkpoint.ts'
-import { readSetting, replaceSetting } from './fixed-setting.ts'
+import { readSetting } from './fixed-setting.ts'
 
 /** How many partitions there are, and since which epoch: what Redis says, kept for when Redis has lost it. */
 export interface StoredLayout {
@@ -15,15 +15,18 @@ export async function readLayout(db: Queryable, prefix: string): Promise<StoredL
   return partitions && epoch ? { partitions, epoch } : null
 }
 
-/** Keeps a layout, unless a later one is kept already. */
+/** Keeps a layout, unless one of the same or a later epoch is kept already. True when it was not. */
 export async function rememberLayout(
   db: Queryable,
   prefix: string,
   { partitions, epoch }: StoredLayout,
-): Promise<void> {
-  const stored = await readLayout(db, prefix)
-  if (stored !== null && stored.epoch >= epoch) return
-  await replaceSetting(db, nameOf(prefix), `${partitions}@${epoch}`)
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `insert into fixed_setting as kept (name, value) values ($1, $2)
+     on conflict (name) do update set value = excluded.value where split_part(kept.value, '@', 2)::int8 < $3`,
+    [nameOf(prefix), `${partitions}@${epoch}`, epoch],
+  )
+  return rowCount === 1
 }
 
 function nameOf(prefix: string): string {

@@ -1,8 +1,11 @@
 /** The number of partitions changes under load: nothing is lost or doubled, and a resource's events stay in order. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { waitUntil } from '#test/wait-until.ts'
 import { startCluster } from './harness/cluster.ts'
+import { REPARTITION_FREEZE } from './harness/failpoints.ts'
+import type { ServerProcess } from './harness/process.ts'
 
 test('partitions grow and shrink under load, and order is kept', async (t) => {
   const cluster = await startCluster(t, { apis: 2, services: 2 })
@@ -46,7 +49,7 @@ test('a change that was left behind by a process that died is given up, and appe
   const [layout] = await redisClient.keys('{*}:layout')
   assert.ok(layout)
   // What a process leaves behind that dies after it has turned appends back.
-  await redisClient.hset(layout, 'changing', 'of somebody who died', 'changingUntil', Date.now() + 1_500)
+  await redisClient.hset(layout, 'changing', 2, 'changingUntil', Date.now() + 1_500)
   for (const state of await redisClient.keys('{*}:state')) await redisClient.hset(state, 'layout', 2)
   const before = record.acknowledged.size
   await waitUntil(() => record.acknowledged.size > before + 200, {
@@ -59,3 +62,37 @@ test('a change that was left behind by a process that died is given up, and appe
   await assertKept()
   await assertProjected()
 })
+
+test('a process that stands still in the middle of a change, and is given up, changes nothing when it wakes', async (t) => {
+  const cluster = await startCluster(t, { apis: 2, services: 1 })
+  const { apis, services, record, sendHttp, assertKept, assertProjected } = cluster
+  const [taking, changing] = apis as [ServerProcess, ServerProcess]
+  const [service] = services as [ServerProcess]
+  await changing.stop()
+  await changing.start({ MILLRACE_TEST_FAILPOINT: REPARTITION_FREEZE.name })
+  const producer = sendHttp({ urls: () => [taking.url], persistedEvery: 0 }) // nothing is persisted for a while
+  await waitUntil(() => record.acknowledged.size > 100, { timeoutMs: 20_000, what: 'acknowledged events' })
+  const answer = fetch(`${changing.url}/api/millrace/streams/repartition`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ to: 12 }),
+  })
+  await waitUntil(() => isStopped(changing.pid), { timeoutMs: 20_000, what: 'everything to be applied' })
+  service.pause() // so that what comes now is still to be applied when the other one wakes
+  const before = record.acknowledged.size
+  await waitUntil(() => record.acknowledged.size > before + 200, {
+    timeoutMs: 20_000,
+    what: 'appends after the change was given up',
+  })
+  changing.resume()
+  const refused = await answer
+  assert.equal(((await refused.json()) as { code: string }).code, 'REPARTITION_FAILED')
+  service.resume()
+  await producer.stop()
+  await assertKept()
+  await assertProjected()
+})
+
+function isStopped(pid: number): boolean {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.startsWith('T') ?? false
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { moveCheckpoints, readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
+import { liftCheckpoints, moveCheckpoints, readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
 import { migrated } from './migrated.ts'
 
 const START = { ms: 0, seq: 0 }
@@ -47,6 +47,26 @@ test('of several moves those that fail are named, and all are read back in order
       [0, 5, 0],
       [1, 0, 0],
       [2, 5, 2],
+    ],
+  )
+})
+
+test('lifting moves checkpoints forward only, makes every owner stale, and names those that have applied less', async (t) => {
+  const pool = await migrated(t)
+  const owners = await Promise.all([0, 1].map((partition) => takeCheckpoint(pool, 'g', partition)))
+  const moves = owners.map(({ partition, epoch }) => ({
+    ...{ partition, epoch, from: START, eventCount: 7 },
+    to: { ms: 5 + 10 * partition, seq: 0 },
+  }))
+  assert.deepEqual(await moveCheckpoints(pool, 'g', moves), [])
+  assert.deepEqual(await liftCheckpoints(pool, 'g', [7, 8, 0], { ms: 10, seq: 0 }), [1])
+  const lifted = await readCheckpoints(pool, 'g')
+  assert.deepEqual(
+    lifted.map(({ position, epoch }) => [position.ms, epoch]),
+    [
+      [10, 2],
+      [15, 2],
+      [10, 0],
     ],
   )
 })

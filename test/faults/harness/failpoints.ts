@@ -13,6 +13,18 @@ function before(name: string, file: string, find: string): Failpoint {
   return { name, file, edits: [{ find, replace: `${DIE}\n${find}` }] }
 }
 
+/** Where a process that changes the number of partitions stands still, until it is told to go on. */
+export const REPARTITION_FREEZE: Failpoint = {
+  name: 'when all groups have applied everything',
+  file: 'src/bus/repartition.ts',
+  edits: [
+    {
+      find: "onProgress('all groups have applied everything')",
+      replace: "process.kill(process.pid, 'SIGSTOP'); await new Promise((resolve) => setTimeout(resolve, 100))",
+    },
+  ],
+}
+
 /** In the order in which a run passes them: what one left to do, the next one finishes first. */
 export const RETENTION_FAILPOINTS: readonly Failpoint[] = [
   before('when late events were moved', 'src/store/attach-day.ts', "await client.query('savepoint attaching')"),
@@ -93,7 +105,10 @@ export const CLEAR_AT_ONCE: Failpoint = { name: 'nowhere', file: CLEAR_RUNS, edi
 
 /** @throws Error when there is none */
 export function failpointNamed(name: string): Failpoint {
-  const all = [...RETENTION_FAILPOINTS, ...RESTORE_FAILPOINTS, ...RUN_FAILPOINTS, ...TICK_FAILPOINTS, CLEAR_AT_ONCE]
+  const all = [
+    ...[...RETENTION_FAILPOINTS, ...RESTORE_FAILPOINTS, ...RUN_FAILPOINTS, ...TICK_FAILPOINTS],
+    ...[CLEAR_AT_ONCE, REPARTITION_FREEZE],
+  ]
   const found = all.find((each) => each.name === name)
   if (found) return found
   throw new Error(`no failpoint '${name}'`)

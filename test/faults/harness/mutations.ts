@@ -233,6 +233,14 @@ export const MUTATIONS: readonly Mutation[] = [
     saying: /waited .* for the second to wait/,
   },
   {
+    name: 'lift-unfenced',
+    what: 'a change of the partitions that was given up moves the groups all the same',
+    file: 'src/bus/scripts.ts',
+    edits: inLua('lift', 'if held[1] ~= ARGV[1] or not applied then', 'if false then'),
+    caughtBy: 'test/faults/repartition.test.ts',
+    saying: /acknowledged events are missing/,
+  },
+  {
     name: 'no-loss-ledger',
     what: 'what Redis lost is not written down',
     file: 'src/consumer/possession.ts',
