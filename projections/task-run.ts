@@ -11,6 +11,7 @@ import {
   comesAfter,
   TASK_RUN_DELETED,
   TASK_RUN_EVENTS,
+  TASK_RUN_UPDATED,
   TaskRun,
   type TaskRunRow,
   taskRunNames,
@@ -39,6 +40,7 @@ export default defineProjection({
   evolve: (on) => [
     on(FLOW_RUN_CLEARED, (row, event) => (isOfRun(row, event) ? null : row)),
     on(TASK_RUN_DELETED, () => null),
+    on(TASK_RUN_UPDATED, (row, event) => row && renamed(row, event)),
     on(TASK_RUN_EVENTS, (row, event, { key: [id] }) => {
       const next = taskRunOf(event, String(id))
       return row === null ? next : merged(row, next, event.resource['prefect.orchestration'] === 'server')
@@ -47,7 +49,14 @@ export default defineProjection({
 })
 
 function ownId(event: ProjectedEvent): string | null {
-  return event.event === TASK_RUN_DELETED ? uuidOf(event.resourceId) : (taskRunNames(event)?.id ?? null)
+  const isOfServers = event.event === TASK_RUN_DELETED || event.event === TASK_RUN_UPDATED
+  return isOfServers ? uuidOf(event.resourceId) : (taskRunNames(event)?.id ?? null)
+}
+
+function renamed(row: TaskRunRow, { payload, occurred }: ProjectedEvent): TaskRunRow {
+  const { name } = payload
+  if (typeof name !== 'string') throw new TypeError('a task run can only be given a name that is text')
+  return { ...row, name, updated: occurred > row.updated ? occurred : row.updated }
 }
 
 /** The later one of both, with what only the other one knows; the same row when there is nothing new in the other one. */

@@ -12,6 +12,8 @@ import { isTerminal, NO_DETAILS, STATE_TYPES, type State, type StateDetails } fr
 
 /** Each of them is a change of state, if it has one. */
 export const TASK_RUN_EVENTS = 'prefect.task-run.*'
+/** What a server changed of a run beside its state. */
+export const TASK_RUN_UPDATED = 'millrace.task-run.updated'
 /** Nothing is left of a run after it. */
 export const TASK_RUN_DELETED = 'millrace.task-run.deleted'
 

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runningServer } from '#test/corpus/running-server.ts'
-import { recordingAsOfNow, type SocketMessage, type Step } from './recording.ts'
+import { NO_RECORDINGS, recordingAsOfNow, type SocketMessage, type Step } from './recording.ts'
 import { ReplayedSocket } from './replayed-socket.ts'
 import { assertSame } from './same-shape.ts'
 
 const steps = recordingAsOfNow('events-in-out.jsonl')
 
-test("Prefect's client emits and subscribes as with its own server", { skip: steps === null }, async (t) => {
+test("Prefect's client emits and subscribes as with its own server", {
+  skip: steps === null && NO_RECORDINGS,
+}, async (t) => {
   const url = await runningServer(t)
   const sockets = new Map<string, ReplayedSocket>() // the latest of each path
   for (const step of steps ?? []) {

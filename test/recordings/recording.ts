@@ -29,6 +29,8 @@ export interface SocketMessage {
 }
 
 const FOLDER = new URL('../../../shared/recordings/', import.meta.url)
+/** Why a test is skipped. */
+export const NO_RECORDINGS = 'the recordings do not lie beside this checkout'
 const INSTANT = /(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d:\d\d\.\d{3})(\d{3})(Z|\+00:00)/g
 
 /**

@@ -12,7 +12,7 @@ import { derivedId } from '../ids.ts'
 import { inState } from '../run-times.ts'
 import { type ProposedState, stateOf, withDetails } from '../state.ts'
 import { decideTaskRun, type TaskRunAnswer } from './decide.ts'
-import { deletedEvent, taskRunEvent } from './events.ts'
+import { deletedEvent, renamedEvent, taskRunEvent } from './events.ts'
 
 /** Task runs that are deleted at once. */
 const PAGE = 500
@@ -43,7 +43,10 @@ export interface TaskRunCommands {
   expire(id: string, endedBefore: string): Promise<boolean>
   /** Deletes all task runs of a flow run. */
   deleteOf(flowRunId: string): Promise<void>
-  /** Gives the task run that stands for a nested flow the state of the flow's run. Done twice, it is done once. */
+  /**
+   * Gives the task run that stands for a nested flow the state that the flow's run has by now. Done twice, it is done once;
+   * done by several at the same moment, the last state is the last one here as well.
+   */
   mirror(child: FlowRunRow): Promise<void>
 }
 
@@ -103,9 +106,7 @@ export function createTaskRunCommands({ executor, store, now, newId }: Needs): T
   async function rename(id: string, name: string): Promise<boolean> {
     const run = await find(id)
     if (run === null) return false
-    // Only states are told of: it enters the one that it is in once more.
-    const again = inState({ ...run, name }, { ...(run.state as State), id: newId(), timestamp: now() }, false)
-    if (name !== run.name) await executor.record([taskRunEvent(run, { ...again, run_count: run.run_count })])
+    if (name !== run.name) await executor.record([renamedEvent(run, name, { now: now(), newId })])
     return true
   }
 
@@ -133,15 +134,30 @@ export function createTaskRunCommands({ executor, store, now, newId }: Needs): T
     }
   }
 
-  async function mirror({ id, state, parent_task_run_id }: FlowRunRow): Promise<void> {
-    const parent = parent_task_run_id === null ? null : await find(parent_task_run_id)
-    if (parent === null) return
-    const { flow_run_id } = parent
-    const details = { flow_run_id, task_run_id: parent.id, child_flow_run_id: id }
-    const child = state as State
-    const copied = { ...withDetails(child, details), id: derivedId('mirrored-state', child.id) }
-    if (copied.id !== parent.state_id) await tell(parent, inState(parent, copied))
+  async function mirror({ id, parent_task_run_id }: FlowRunRow): Promise<void> {
+    if (parent_task_run_id === null) return
+    for (;;) {
+      // The child last: of two that are at it, the one whose event is the later has not read an older state, or looks again.
+      const parent = await find(parent_task_run_id)
+      const child = await flowRunTable.find(store.queries, sql.fragment`t.id = ${id}`)
+      if (parent === null || child === null || isMirrored(parent, child)) return
+      const details = { flow_run_id: parent.flow_run_id, task_run_id: parent.id, child_flow_run_id: id }
+      const state = child.state as State
+      // The transition that it stands for is the one to that state of the child.
+      const copied = { ...withDetails(state, { ...details, transition_id: state.id }), id: mirrorId(state, parent) }
+      await tell(parent, inState(parent, copied))
+    }
   }
 
   return { create, setState, rename, delete: remove, expire, deleteOf, mirror }
+}
+
+function isMirrored(parent: TaskRunRow, { id, state_id }: FlowRunRow): boolean {
+  const { child_flow_run_id, transition_id } = (parent.state as State).state_details
+  return child_flow_run_id === id && transition_id === state_id
+}
+
+/** Of both, so that a state that was overtaken by an older one can be mirrored once more. */
+function mirrorId(state: State, parent: TaskRunRow): string {
+  return derivedId('mirrored-state', state.id, parent.state_id)
 }

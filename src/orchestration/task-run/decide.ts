@@ -31,7 +31,7 @@ export interface TaskRunAnswer {
 
 const NOT_RUNNING = 'The enclosing flow must be running to begin task execution.'
 
-/** @param force only what would lose a result is refused */
+/** @param force nothing is refused */
 export function decideTaskRun(
   run: TaskRunRow,
   proposed: ProposedState,
@@ -41,10 +41,11 @@ export function decideTaskRun(
   const from = run.state as State
   let to = stateOf(proposed, { ...context, lastVersion: 0 })
   const refuse = (ruling: TaskRuling): TaskRunAnswer => ({ run, ruling })
-  const enter = (state: State, ruling: TaskRuling = { kind: 'pass' }, base = run): TaskRunAnswer => ({
-    run: inState(base, withDetails(state, { task_run_id: run.id, flow_run_id: run.flow_run_id })),
-    ruling,
-  })
+  const enter = (state: State, ruling: TaskRuling = { kind: 'pass' }, base = run): TaskRunAnswer => {
+    const entered = inState(base, withDetails(state, { task_run_id: run.id, flow_run_id: run.flow_run_id }))
+    const attempt = state.type === 'RUNNING' ? context.flowRun?.run_count : undefined
+    return { run: { ...entered, flow_run_run_count: attempt ?? run.flow_run_run_count }, ruling }
+  }
   if (force) return enter(to)
 
   if (isTerminal(from)) {
@@ -73,7 +74,7 @@ export function decideTaskRun(
       return enter(awaiting, { kind: 'reject', reason: 'Retrying' })
     }
   }
-  return enter(to)
+  return enter(to, { kind: 'pass' }, { ...run, run_count: count })
 }
 
 function secondsUntilDue({ type, state_details: { scheduled_time } }: State, now: string): number {

@@ -5,7 +5,7 @@
 import { type Event, RESOURCE_ID, RESOURCE_ROLE } from '#src/events/event.ts'
 import type { State } from '#src/events/state.ts'
 import { cleanText } from '#src/events/storable.ts'
-import { TASK_RUN_DELETED, type TaskRunRow } from '#src/events/task-run.ts'
+import { TASK_RUN_DELETED, TASK_RUN_UPDATED, type TaskRunRow } from '#src/events/task-run.ts'
 import { relatedTags } from '../related.ts'
 
 /** The event of a change of state. Its id is that of the state. */
@@ -36,15 +36,29 @@ export function taskRunEvent(before: TaskRunRow | null, after: TaskRunRow): Even
   }
 }
 
+interface World {
+  readonly now: string
+  newId(): string
+}
+
+/** The event of a new name. */
+export function renamedEvent(run: TaskRunRow, name: string, world: World): Event {
+  return ownEvent(TASK_RUN_UPDATED, { ...run, name }, { name }, world)
+}
+
 /** The event after which there is no such task run. */
-export function deletedEvent(run: TaskRunRow, { now, newId }: { readonly now: string; newId(): string }): Event {
+export function deletedEvent(run: TaskRunRow, world: World): Event {
+  return ownEvent(TASK_RUN_DELETED, run, {}, world)
+}
+
+function ownEvent(event: string, run: TaskRunRow, payload: Event['payload'], { now, newId }: World): Event {
   return {
     id: newId(),
     occurred: now,
-    event: TASK_RUN_DELETED,
+    event,
     resource: { [RESOURCE_ID]: resourceOf(run), 'prefect.resource.name': run.name },
     related: relatedTo(run),
-    payload: {},
+    payload,
     follows: null,
   }
 }

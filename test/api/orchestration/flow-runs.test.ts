@@ -16,7 +16,7 @@ test('flow runs are found, ordered, paged and counted', async (t) => {
   }
   const a = await make('a', TIME.first, { tags: ['x', 'y'], parameters: { n: 1 } })
   const b = await make('b', TIME.second, { tags: ['x'], flow_version: '2' })
-  const c = await make('c', TIME.first, { flow_id: other.id })
+  const c = await make('c', TIME.first, { flow_id: other.id, idempotency_key: 'key-c' })
   await post(`/flow_runs/${b.id}/set_state`, { state: { type: 'PENDING' } }, 201)
   const names = async (filters: object, sort = 'NAME_ASC') =>
     (await post('/flow_runs/filter', { ...filters, sort })).map(({ name }: Answer) => name).join('')
@@ -34,6 +34,10 @@ test('flow runs are found, ordered, paged and counted', async (t) => {
     assert.equal(await of({ state: { type: { not_any_: ['PENDING'] } } }), 'ac')
     assert.equal(await of({ state: { name: { any_: ['Scheduled'] } } }), 'ac')
     assert.equal(await of({ flow_version: { any_: ['2'] } }), 'b')
+    assert.equal(await of({ idempotency_key: { any_: ['key-c'] } }), 'c')
+    assert.equal(await of({ work_queue_name: { is_null_: true } }), 'abc')
+    assert.equal(await of({ created_by: { is_null_: true } }), 'abc')
+    assert.equal(await of({ parent_flow_run_id: { any_: [a.id] } }), '')
     assert.equal(await of({ expected_start_time: { after_: TIME.second } }), 'b')
     assert.equal(await of({ next_scheduled_start_time: { before_: '2031-01-01 00:00:05+00:00' } }), 'ac')
     assert.equal(await of({ start_time: { is_null_: false } }), '')
@@ -49,9 +53,11 @@ test('flow runs are found, ordered, paged and counted', async (t) => {
     assert.equal(await names({}, 'NAME_DESC'), 'cba')
     assert.equal(await names({}, 'ID_DESC'), 'cba')
     assert.match(await names({}, 'EXPECTED_START_TIME_ASC'), /^(ac|ca)b$/)
+    assert.match(await names({}, 'EXPECTED_START_TIME_DESC'), /^b(ac|ca)$/)
+    assert.match(await names({}, 'START_TIME_ASC'), /b$/) // what has not begun counts by when it is expected to
     assert.match(await names({}, 'START_TIME_DESC'), /^b/)
     assert.match(await names({}, 'NEXT_SCHEDULED_START_TIME_ASC'), /b$/) // it is due no more
-    assert.equal((await names({}, 'END_TIME_DESC')).length, 3)
+    assert.match(await names({}, 'END_TIME_DESC'), /^(?=.*a)(?=.*b)(?=.*c).{3}$/) // none of them has ended
   })
 
   await t.test('in pages', async () => {
