@@ -48,13 +48,13 @@ export function servicesLsCommand(terminal: Terminal): Command {
       const rows = list.map(({ name, enabled, title, environment, every, schedule }) => [
         name,
         enabled ? 'on' : 'off',
-        ...(found === null ? [title] : []),
+        title,
         every === null ? 'all the time' : shownSpec(schedule?.spec ?? every),
         ...(found === null ? [] : ticksOf(schedule)),
         environment,
       ])
       const ticks = ['last tick', 'late', 'next', 'owner', 'behind']
-      const head = found === null ? ['what it does', 'runs'] : ['runs', ...ticks]
+      const head = ['what it does', 'runs', ...(found === null ? [] : ticks)]
       await terminal.print(table(['name', 'state', ...head, 'switch'], rows))
     })
 }
