@@ -1,7 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import { Overloaded } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Api } from './route.ts'
+import { isUpgrade } from './upgrade.ts'
 
 /**
  * Requests under way at once in one process. Whatever a request waits for (an append, a commit, a connection to Postgres) is
@@ -25,9 +25,4 @@ export function limitConcurrency(app: Api, metrics: Metrics, most = MAX_REQUESTS
       underWay--
     })
   })
-}
-
-/** As Node decides whom it gives to the sockets. */
-function isUpgrade({ connection = '', upgrade }: IncomingHttpHeaders): boolean {
-  return upgrade !== undefined && /\bupgrade\b/i.test(connection)
 }

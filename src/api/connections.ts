@@ -1,7 +1,8 @@
 /** What becomes of connections that are slow, speak something else, or outlast the server. */
 import type { Socket } from 'node:net'
-import type { FastifyHttpOptions, FastifyRequest, RawServerDefault } from 'fastify'
+import type { FastifyHttpOptions, RawServerDefault } from 'fastify'
 import type { Api } from './route.ts'
+import { isUpgrade } from './upgrade.ts'
 
 /** Longer than the 25 s for which Prefect's client keeps idle connections, so that it never writes into a closed one. */
 const KEEP_ALIVE_MS = 30_000
@@ -48,14 +49,14 @@ function refusalOf(code: string | undefined): readonly [status: string, detail: 
 
 /** Lets answers in progress finish when the server closes, but not for ever: no one may keep it from stopping. */
 export function cutStragglersOnClose(app: Api): void {
-  let inProgress = 0
+  let inProgress = 0 // sockets apart: the request of one lasts as long as the socket, which has an end of its own
   let timer: NodeJS.Timeout | undefined
   app.addHook('onRequest', (request, _reply, done) => {
-    if (!isUpgrade(request)) inProgress++
+    if (!isUpgrade(request.headers)) inProgress++
     done()
   })
   app.addHook('onResponse', (request, _reply, done) => {
-    if (!isUpgrade(request)) inProgress--
+    if (!isUpgrade(request.headers)) inProgress--
     done()
   })
   app.addHook('preClose', async () => {
@@ -66,9 +67,4 @@ export function cutStragglersOnClose(app: Api): void {
     }, CLOSE_CHECK_MS)
   })
   app.addHook('onClose', async () => clearInterval(timer))
-}
-
-/** A socket's request lasts as long as the socket, which has an end of its own. */
-function isUpgrade({ raw }: FastifyRequest): boolean {
-  return raw.headers.upgrade !== undefined
 }

@@ -96,13 +96,6 @@ export function textColumns(projection: Projection): readonly string[] {
     .map(([column]) => column)
 }
 
-/** The columns of the type `json`. */
-export function jsonColumns(projection: Projection): readonly string[] {
-  return Object.entries(projection.row.properties)
-    .filter(([, schema]) => TypeGuard.IsUnknown(schema) || TypeGuard.IsObject(schema) || TypeGuard.IsRecord(schema))
-    .map(([column]) => column)
-}
-
 function holdsText(schema: TSchema): boolean {
   if (TypeGuard.IsUnion(schema)) return schema.anyOf.some(holdsText)
   return TypeGuard.IsString(schema) || (TypeGuard.IsArray(schema) && holdsText(schema.items))

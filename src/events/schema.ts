@@ -4,8 +4,6 @@
  */
 import { type TObject, Type } from '@sinclair/typebox'
 
-const Instant = Type.String({ format: 'date-time', description: 'UTC with microseconds.' })
-
 const Occurred = Type.Union([Type.String({ format: 'date-time' }), Type.Number()], {
   description: 'ISO 8601 with `T` or a space (UTC without an offset), or seconds since 1970 as a number.',
 })
@@ -40,20 +38,6 @@ export const EventSchema: TObject = Type.Object(
     ),
   },
   { description: "An event in Prefect's envelope." },
-)
-
-/** An event as it goes out. */
-export const ReceivedEventSchema: TObject = Type.Object(
-  {
-    occurred: Instant,
-    ...content,
-    related: Type.Array(RelatedResource),
-    payload: Type.Record(Type.String(), Type.Unknown(), { description: 'As it was sent, digit for digit.' }),
-    id: Type.String({ format: 'uuid' }),
-    follows: Type.Union([Type.String({ format: 'uuid' }), Type.Null()]),
-    received: Instant,
-  },
-  { description: "An event in Prefect's envelope, with the instant at which it was taken." },
 )
 
 const Attribute = Type.String({ minLength: 1 })

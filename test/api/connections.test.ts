@@ -20,9 +20,14 @@ async function listening(t: { after(end: () => Promise<void>): void }, env: Read
   return { app, port: (app.server.address() as AddressInfo).port }
 }
 
+/** Until the other end closes, or resets what is still being written to it. */
 async function everythingFrom(socket: Socket): Promise<string> {
   let text = ''
-  for await (const chunk of socket) text += chunk
+  socket.on('data', (chunk) => {
+    text += chunk
+  })
+  socket.on('error', () => {}) // told by `close` as well
+  await once(socket, 'close')
   return text
 }
 

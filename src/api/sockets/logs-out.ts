@@ -9,6 +9,7 @@ import type { Log } from '#src/log.ts'
 import { LogFilter, matcherOfLogs } from '#src/store/filters/log.ts'
 import { CLOSE, closeSocket } from './closing.ts'
 import { firstFrame } from './first-frame.ts'
+import { frameJson } from './frame-json.ts'
 import type { SocketLimits } from './limits.ts'
 import { type LiveEvent, liveEventsOf } from './live-event.ts'
 import { isPassing, throughOutage } from './outage.ts'
@@ -76,7 +77,7 @@ export async function sendLogs(socket: WebSocket, { live, log, limits, queued }:
 
 /** @throws FilterInvalid */
 function readFilter(frame: Buffer, isBinary: boolean): (line: LogLine) => boolean {
-  const message: unknown = isBinary ? null : parsed(frame)
+  const message: unknown = isBinary ? null : frameJson(frame)
   if (!(message instanceof Object) || !('type' in message) || message.type !== 'filter')
     throw new FilterInvalid("Expected 'filter' message")
   const filter = 'filter' in message ? (message.filter ?? {}) : {}
@@ -85,14 +86,6 @@ function readFilter(frame: Buffer, isBinary: boolean): (line: LogLine) => boolea
     throw new FilterInvalid(`Invalid filter: ${path} ${why}`)
   }
   return matcherOfLogs(filter)
-}
-
-function parsed(frame: Buffer): unknown {
-  try {
-    return JSON.parse(frame.toString())
-  } catch {
-    return null
-  }
 }
 
 const lines = new WeakMap<LiveEvent, readonly LogLine[]>()

@@ -12,6 +12,7 @@ import { claimTaskRun, confirmTaskRun, releaseTaskRun } from '#src/store/task-ru
 import { taskRunResponse } from '../orchestration/task-run-response.ts'
 import { CLOSE, closeSocket } from './closing.ts'
 import { firstFrame } from './first-frame.ts'
+import { frameJson } from './frame-json.ts'
 import type { SocketLimits } from './limits.ts'
 
 export interface ScheduledTasksNeeds {
@@ -42,7 +43,7 @@ export async function sendScheduledTasks(
   socket.on('ping', (data: Buffer) => socket.pong(data))
   const gone = new Promise<null>((resolve) => socket.once('close', () => resolve(null)))
   try {
-    const wanted = await firstFrame(socket, limits.handshakeMs, parsed)
+    const wanted = await firstFrame(socket, limits.handshakeMs, (frame) => frameJson(frame) ?? {}) // null: it left
     if (wanted === null) return
     if (!Subscription.Check(wanted))
       return closeSocket(
@@ -74,14 +75,5 @@ export async function sendScheduledTasks(
 }
 
 function nextFrame(socket: WebSocket): Promise<unknown> {
-  return new Promise((resolve) => socket.once('message', (data: Buffer) => resolve(parsed(data))))
-}
-
-/** An empty object where it is no JSON. */
-function parsed(frame: Buffer): unknown {
-  try {
-    return JSON.parse(frame.toString())
-  } catch {
-    return {}
-  }
+  return new Promise((resolve) => socket.once('message', (data: Buffer) => resolve(frameJson(data))))
 }

@@ -1,5 +1,6 @@
 import { type Criteria, criteriaOf, FilterInvalid, parseFilter } from '#src/events/filter.ts'
 import { instantOfMs } from '#src/events/instant.ts'
+import { frameJson } from './frame-json.ts'
 
 /** What a subscriber wants. */
 export interface Wanted {
@@ -14,7 +15,7 @@ export interface Wanted {
  * @throws FilterInvalid
  */
 export function readSubscription(frame: Buffer, isBinary: boolean, earliestMs: number): Wanted {
-  const message = isBinary ? null : parsed(frame)
+  const message = isBinary ? null : frameJson(frame)
   if (!(message instanceof Object) || !('type' in message) || message.type !== 'filter' || !('filter' in message)) {
     throw new FilterInvalid("Expected a 'filter' message.")
   }
@@ -24,12 +25,4 @@ export function readSubscription(frame: Buffer, isBinary: boolean, earliestMs: n
   const backfill = !('backfill' in message) || message.backfill !== false
   // The order is ours: always as it happened.
   return { criteria: { ...criteria, since, order: 'ASC', distinct: false }, backfill }
-}
-
-function parsed(frame: Buffer): unknown {
-  try {
-    return JSON.parse(frame.toString())
-  } catch {
-    return null
-  }
 }
