@@ -2,11 +2,13 @@
 import { Conflict, NotFound } from '#src/errors.ts'
 import type { DeploymentRow } from '#src/events/deployment.ts'
 import {
+  checkJobVariables,
   checkParameters,
   DEPLOYMENTS,
   deleteLimit,
   deleteScheduledRuns,
   derivedId,
+  poolNamed,
   replaceSchedules,
   scheduleFields,
   updateSchedules,
@@ -14,6 +16,7 @@ import {
 import { deploymentTable } from '#src/store/deployment.ts'
 import { flowTable } from '#src/store/flow.ts'
 import { sql } from '#src/store/sql.ts'
+import { workPoolTable } from '#src/store/work-pool.ts'
 import { BLANK, checkOwnParameters, fieldsOf } from './deployment-fields.ts'
 import type { DeploymentCreate, DeploymentUpdate } from './deployment-schemas.ts'
 import { uuid } from './fields.ts'
@@ -28,6 +31,12 @@ export async function createDeployment(needs: OrchestrationNeeds, body: Deployme
   const id = derivedId('deployment', flow_id, body.name)
   const before = await findDeployment(needs, id)
   const { schedules = [], labels, ...common } = body
+  const { work_pool_name, job_variables } = body
+  // When one is changed Prefect's server doesn't look: its runs are refused then.
+  if (work_pool_name && job_variables && Object.keys(job_variables).length > 0) {
+    const { base_job_template } = await poolNamed(needs, work_pool_name)
+    checkJobVariables('Error creating deployment', base_job_template, [job_variables], { partial: true })
+  }
   const fields = await fieldsOf(needs, id, common, before)
   checkOwnParameters(fields.parameters ?? {}, fields)
   const given = { ...fields, labels: { ...flow.labels, 'prefect.flow.id': flow_id, ...labels } }
@@ -90,4 +99,17 @@ export function dropFutureRuns(needs: OrchestrationNeeds, id: string): Promise<n
 
 export function findDeployment({ store }: OrchestrationNeeds, id: string): Promise<DeploymentRow | null> {
   return store.read((tx) => deploymentTable.find(tx, sql.fragment`t.id = ${id}`))
+}
+
+/** Checks the job variables of a run against the pool that it goes to. @throws CommandInvalid when they don't fit */
+export async function checkRunVariables(
+  { store }: Pick<OrchestrationNeeds, 'store'>,
+  what: string,
+  { work_pool_id, job_variables }: DeploymentRow,
+  given: object,
+): Promise<void> {
+  if (work_pool_id === null) return
+  const pool = await store.read((tx) => workPoolTable.find(tx, sql.fragment`t.id = ${work_pool_id}`))
+  if (pool !== null)
+    checkJobVariables(what, pool.base_job_template, [job_variables as object, { ...given }], { partial: false })
 }

@@ -63,6 +63,8 @@ export async function fieldsOf(
   const { version, version_info: _, work_pool_name, work_queue_name, concurrency_limit, ...given } = body
   const { global_concurrency_limit_id, tags, parameters, job_variables, enforce_parameter_schema, ...plain } = given
   const { storage_document_id, infrastructure_document_id, ...others } = plain
+  const blocks = { infrastructure: infrastructure_document_id, storage: storage_document_id }
+  for (const [what, block] of Object.entries(blocks)) if (block) throw new Conflict(unknownBlock(what, uuid(block)))
   if (concurrency_limit && global_concurrency_limit_id)
     throw new RequestRefused('A deployment cannot have both a concurrency limit and a global concurrency limit.')
   if (parameters) checkSize(parameters)
@@ -73,26 +75,27 @@ export async function fieldsOf(
     ...(parameters && { parameters }),
     ...(job_variables && { job_variables }),
     ...(typeof enforce_parameter_schema === 'boolean' && { enforce_parameter_schema }),
-    ...(storage_document_id !== undefined && { storage_document_id: storage_document_id && uuid(storage_document_id) }),
-    ...(infrastructure_document_id !== undefined && {
-      infrastructure_document_id: infrastructure_document_id && uuid(infrastructure_document_id),
-    }),
     ...(await placeOf(needs, body, before)),
     ...(await limitOf(needs, id, body, before)),
   }
 }
 
+/** There are no blocks: no such id is known. In the words of Prefect's server. */
+function unknownBlock(what: string, id: string): string {
+  return (
+    `Error creating deployment. Could not find ${what} block with id: ${id}. This usually occurs when applying a ` +
+    'deployment specification that was built against a different Prefect database / workspace.'
+  )
+}
+
 /** The queue that runs go to: of the pool that is named its default one, unless a queue is named too. */
 async function placeOf(
   needs: OrchestrationNeeds,
-  { work_pool_name, work_queue_name, job_variables }: Common,
+  { work_pool_name, work_queue_name }: Common,
   before: DeploymentRow | null,
 ): Promise<Fields> {
   if (work_pool_name) {
     const pool = await poolNamed(needs, work_pool_name)
-    const { variables } = pool.base_job_template as { readonly variables?: unknown }
-    if (variables !== undefined && job_variables)
-      checkAgainst('Error creating deployment', job_variables, variables, true)
     const queue = work_queue_name
       ? await ensureQueue(needs, work_pool_name, work_queue_name)
       : await needs.store.read((tx) => workQueueTable.find(tx, sql.fragment`t.id = ${pool.default_queue_id}`))

@@ -5,10 +5,10 @@ import type { DeploymentRow } from '#src/events/deployment.ts'
 import {
   checkParameters,
   deploymentsPolled,
-  derivedId,
   ensureQueue,
   HORIZON,
   type NewFlowRun,
+  newRunId,
   runName,
   runOf,
   scheduleRuns,
@@ -18,7 +18,7 @@ import { sql } from '#src/store/sql.ts'
 import { NotFound, StateUnfit } from '../../errors.ts'
 import type { Api } from '../route.ts'
 import { ID } from './conventions.ts'
-import { findDeployment } from './deployment-commands.ts'
+import { checkRunVariables, findDeployment } from './deployment-commands.ts'
 import { DeploymentRunCreate } from './deployment-schemas.ts'
 import { instant, limitOf, maybe, Nothing, Paging, Params, Uuid, uuid, When } from './fields.ts'
 import { FlowRunResponse, flowRunOf } from './flow-run-response.ts'
@@ -130,20 +130,17 @@ export function deploymentRuns(app: Api, needs: OrchestrationNeeds): void {
 }
 
 async function createRun(needs: OrchestrationNeeds, deployment: DeploymentRow, body: DeploymentRunCreate) {
-  const { commands, newId } = needs
   const { enforce_parameter_schema, work_queue_name, infrastructure_document_id, parent_task_run_id, ...given } = body
-  await refuseUnknown(needs, { parent_task_run_id })
+  await refuseUnknown(needs, { parent_task_run_id, infrastructure_document_id })
   const wanted = newRun({ ...given, flow_id: deployment.flow_id })
   const parameters = { ...deployment.parameters, ...body.parameters }
   if (enforce_parameter_schema ?? deployment.enforce_parameter_schema)
     checkParameters('Error creating flow run', parameters, deployment.parameter_openapi_schema)
-  const id = body.idempotency_key ? derivedId('flow-run', deployment.flow_id, body.idempotency_key) : newId()
-  const run: NewFlowRun = {
+  await checkRunVariables(needs, 'Error creating flow run', deployment, body.job_variables ?? {})
+  const run: Omit<NewFlowRun, 'id'> = {
     ...wanted,
     ...runOf(deployment),
     ...(work_queue_name ? await queueOf(needs, deployment, work_queue_name) : {}),
-    ...(infrastructure_document_id && { infrastructure_document_id: uuid(infrastructure_document_id) }),
-    id,
     name: body.name || runName(),
     parameters,
     tags: [...new Set([...deployment.tags, ...(body.tags ?? [])])],
@@ -151,7 +148,8 @@ async function createRun(needs: OrchestrationNeeds, deployment: DeploymentRow, b
     parent_task_run_id: parent_task_run_id ? uuid(parent_task_run_id) : null,
   }
   const state = body.state ? proposedState(body.state) : ({ type: 'SCHEDULED' } as const)
-  const answer = await commands.flowRun(id, { type: 'create', run, state })
+  const id = await newRunId(needs, run)
+  const answer = await needs.commands.flowRun(id, { type: 'create', run: { ...run, id }, state })
   if (answer.kind === 'none') throw new Error('a run that is made is there')
   return answer
 }

@@ -2,21 +2,14 @@
 
 import type { Static } from '@sinclair/typebox'
 import type { FlowRunRow } from '#src/events/flow-run.ts'
-import {
-  deleteFlowRun,
-  derivedId,
-  type NewFlowRun,
-  nestedRunId,
-  poolNamed,
-  queueNamed,
-  queuesOf,
-} from '#src/orchestration/index.ts'
+import { deleteFlowRun, newRunId, poolNamed, queueNamed, queuesOf } from '#src/orchestration/index.ts'
 import { flowTable } from '#src/store/flow.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import { sql } from '#src/store/sql.ts'
 import { Conflict, NotFound, StateUnfit } from '../../errors.ts'
 import type { Api } from '../route.ts'
 import { ID, INTEGRITY } from './conventions.ts'
+import { checkRunVariables, findDeployment } from './deployment-commands.ts'
 import { Labels, Nothing, Params, uuid } from './fields.ts'
 import { FlowRunResponse, flowRunOf } from './flow-run-response.ts'
 import { changesOf, FlowRunChange, FlowRunCreate, newRun } from './flow-run-schemas.ts'
@@ -25,7 +18,7 @@ import { refuseUnknown } from './references.ts'
 import { proposedState } from './states.ts'
 
 export function flowRuns(app: Api, needs: OrchestrationNeeds): void {
-  const { commands, store, now, newId } = needs
+  const { commands, store, now } = needs
 
   app.post(
     '/flow_runs/',
@@ -36,7 +29,7 @@ export function flowRuns(app: Api, needs: OrchestrationNeeds): void {
       if (flow === null) throw new Conflict(INTEGRITY)
       await refuseUnknown(needs, body)
       const wanted = { ...newRun(body), ...(await placeOf(body)), flow_id, flow_name: flow.name }
-      const id = await idOf(wanted)
+      const id = await newRunId(needs, wanted)
       const run = { ...wanted, id }
       const state = body.state ? proposedState(body.state) : ({ type: 'PENDING' } as const)
       const answer = await commands.flowRun(id, { type: 'create', run, state })
@@ -53,7 +46,7 @@ export function flowRuns(app: Api, needs: OrchestrationNeeds): void {
     `/flow_runs/${ID}`,
     { schema: { params: Params, body: FlowRunChange, response: { 204: Nothing } } },
     async ({ params, body }, reply) => {
-      if (body.job_variables) checkJobVariables(await runOf(params.id))
+      if (body.job_variables) await checkVariables(await runOf(params.id), body.job_variables)
       await update(params.id, changesOf(body))
       return reply.code(204).send(null)
     },
@@ -78,12 +71,6 @@ export function flowRuns(app: Api, needs: OrchestrationNeeds): void {
     },
   )
 
-  /** Made of what there may be only one run for. */
-  async function idOf(run: Omit<NewFlowRun, 'id'>): Promise<string> {
-    if (run.idempotency_key) return derivedId('flow-run', run.flow_id, run.idempotency_key)
-    return run.parent_task_run_id ? nestedRunId(store, run, run.parent_task_run_id) : newId()
-  }
-
   /** The pool and the queue that a run goes to without a deployment. @throws NotFound without such ones */
   async function placeOf({ work_pool_name, work_queue_name }: Static<typeof FlowRunCreate>) {
     if (!work_pool_name) return {}
@@ -105,15 +92,17 @@ export function flowRuns(app: Api, needs: OrchestrationNeeds): void {
     return run
   }
 
+  /** Where a run goes is settled once it has gone there. */
+  async function checkVariables({ state_type, deployment_id }: FlowRunRow, variables: object): Promise<void> {
+    if (state_type !== 'SCHEDULED')
+      throw new StateUnfit(`Job variables for a flow run in state ${state_type} cannot be updated`)
+    const deployment = deployment_id === null ? null : await findDeployment(needs, deployment_id)
+    if (deployment === null) throw new StateUnfit('A deployment for the flow run could not be found')
+    await checkRunVariables(needs, 'Error updating flow run', deployment, variables)
+  }
+
   async function update(id: string, changes: ReturnType<typeof changesOf>): Promise<void> {
     const answer = await commands.flowRun(id, { type: 'update', changes })
     if (answer.kind === 'none') throw new NotFound('Flow run not found')
   }
-}
-
-/** Where a run goes is settled once it has gone there. */
-function checkJobVariables({ state_type, deployment_id }: FlowRunRow): void {
-  if (state_type !== 'SCHEDULED')
-    throw new StateUnfit(`Job variables for a flow run in state ${state_type} cannot be updated`)
-  if (deployment_id === null) throw new StateUnfit('A deployment for the flow run could not be found')
 }

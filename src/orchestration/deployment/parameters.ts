@@ -5,7 +5,15 @@
 import { type OutputUnit, type Schema, Validator } from '@cfworker/json-schema'
 import { CommandInvalid, Conflict } from '#src/errors.ts'
 
-type Json = Readonly<Record<string, unknown>>
+export type Json = Readonly<Record<string, unknown>>
+
+/** How values are looked at, beside what their schema says. */
+interface How {
+  /** Nothing is required: others will be added to them. */
+  readonly partial?: boolean
+  /** What has a default may be null, too. */
+  readonly nullOverDefault?: boolean
+}
 
 const DRAFT = '2020-12'
 
@@ -21,13 +29,17 @@ export function checkParameters(what: string, parameters: Json, schema: unknown,
       'Error updating deployment: Cannot update parameters because parameter schema enforcement is enabled and the ' +
         'deployment does not have a valid parameter schema.',
     )
-  const problem = problemOf(parameters, prepared(schema as Json, partial))
+  const problem = problemWith(parameters, schema as Json, { partial })
   if (problem !== null) throw new Conflict(`${what}: ${problem}`)
 }
 
-function problemOf(parameters: Json, schema: Json): string | null {
+/**
+ * What is wrong with values in the words of a sentence's end; null when they fit.
+ * @throws CommandInvalid when the schema refers to itself without end
+ */
+export function problemWith(values: Json, schema: Json, how: How): string | null {
   try {
-    const { valid, errors } = new Validator(schema as Schema, DRAFT, false).validate(parameters)
+    const { valid, errors } = new Validator(prepared(schema, how) as Schema, DRAFT, false).validate(values)
     return valid ? null : sentenceOf(errors)
   } catch (error) {
     if (error instanceof RangeError)
@@ -47,7 +59,8 @@ function sentenceOf(errors: readonly OutputUnit[]): string {
 }
 
 /** As Prefect does: what need not be given may be null, and old schemas of tuples become those of today. */
-function prepared(schema: Json, partial: boolean): Json {
+function prepared(schema: Json, { partial = false, nullOverDefault = false }: How): Json {
+  const nullable = (part: unknown) => withNulls(part, nullOverDefault)
   const ready = nullable(walk(schema, partial)) as Json
   const { definitions } = ready
   if (typeof definitions !== 'object' || definitions === null) return ready
@@ -65,7 +78,7 @@ function walk(part: unknown, partial: boolean): unknown {
   return Array.isArray(items) && !('prefixItems' in rest) ? { ...rest, prefixItems: items } : walked
 }
 
-function nullable(schema: unknown): unknown {
+function withNulls(schema: unknown, nullOverDefault: boolean): unknown {
   if (typeof schema !== 'object' || schema === null) return schema
   const { properties, required } = schema as { readonly properties?: Json; readonly required?: readonly string[] }
   if (typeof properties !== 'object' || properties === null) return schema
@@ -73,16 +86,17 @@ function nullable(schema: unknown): unknown {
   return {
     ...schema,
     properties: Object.fromEntries(
-      Object.entries(properties).map(([name, value]) => [
-        name,
-        optional(name) ? orNull(nullable(value)) : nullable(value),
-      ]),
+      Object.entries(properties).map(([name, value]) => {
+        const inner = withNulls(value, nullOverDefault)
+        return [name, optional(name) ? orNull(inner, nullOverDefault) : inner]
+      }),
     ),
   }
 }
 
-function orNull(schema: unknown): unknown {
-  if (typeof schema !== 'object' || schema === null || !('type' in schema) || 'default' in schema) return schema
+function orNull(schema: unknown, nullOverDefault: boolean): unknown {
+  if (typeof schema !== 'object' || schema === null || !('type' in schema)) return schema
+  if ('default' in schema && !nullOverDefault) return schema
   const { type, ...rest } = schema
   return type === 'null' ? schema : { ...rest, anyOf: [{ type }, { type: 'null' }] }
 }

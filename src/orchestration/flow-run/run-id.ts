@@ -4,6 +4,17 @@ import { row, sql } from '#src/store/sql.ts'
 import { derivedId } from '../ids.ts'
 import type { NewFlowRun } from './decide.ts'
 
+interface Needs {
+  readonly store: Pick<Store, 'queries'>
+  readonly newId: () => string
+}
+
+/** The id of a new run, made of what there may be only one run for: who asks again gets the same one. */
+export async function newRunId({ store, newId }: Needs, run: Omit<NewFlowRun, 'id'>): Promise<string> {
+  if (run.idempotency_key) return derivedId('flow-run', run.flow_id, run.idempotency_key)
+  return run.parent_task_run_id ? nestedRunId(store, run, run.parent_task_run_id) : newId()
+}
+
 const Count = row(Type.Object({ begun: Type.Integer() }))
 
 /**
@@ -11,7 +22,7 @@ const Count = row(Type.Object({ begun: Type.Integer() }))
  * ask again when a server dies before it answers: as long as none has begun that was asked for with the same words, it is the
  * same one. When the parent is tried again, another begins.
  */
-export async function nestedRunId(
+async function nestedRunId(
   { queries }: Pick<Store, 'queries'>,
   { flow_id, parameters = {} }: Pick<NewFlowRun, 'flow_id' | 'parameters'>,
   parentTaskRunId: string,
