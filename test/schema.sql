@@ -599,6 +599,7 @@ CREATE INDEX task_run_state_of_run ON task_run_state USING btree (task_run_id, "
 CREATE UNIQUE INDEX tick_alone ON tick USING btree (job) WHERE state = 'running'::text AND exclusive;
 CREATE INDEX tick_by_time ON tick USING brin (scheduled_for) WITH (pages_per_range='32');
 CREATE INDEX tick_open ON tick USING btree (lease_until) WHERE state = ANY (ARRAY['open'::text, 'running'::text]);
+CREATE INDEX tick_unfinished ON tick USING btree (job, scheduled_for) WHERE state = ANY (ARRAY['open'::text, 'running'::text]);
 CREATE INDEX variable_by_name ON variable USING btree (name, id);
 CREATE INDEX variable_tags ON variable USING gin (tags);
 CREATE INDEX work_queue_by_name ON work_queue USING btree (name, id);

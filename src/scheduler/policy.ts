@@ -60,19 +60,18 @@ export function retryDelayMs({ retryMs }: JobPolicy, attempt: number): number {
 export type CatchUp = 'run' | 'missed' | 'too old' | 'coalesced'
 
 export interface Waiting {
-  /** How long ago it was due. */
+  /** How long ago it came due. */
   readonly ageMs: number
-  /** How many later instants of its schedule are due; counting up to `maxCatchUp` is enough. */
-  readonly newer: number
+  /** Whether it is one of those that catching up runs: the newest that is due, with `all` one of the `maxCatchUp` newest. */
+  isAmongNewest(): boolean
   /** A tick no older than this was not missed, so `skip` runs it and no window leaves it out. */
   readonly graceMs: number
 }
 
 /** Decides on one tick. Of the ticks of a standstill each gets its answer by itself, from the clock and the schedule alone. */
-export function catchUp(policy: JobPolicy, { ageMs, newer, graceMs }: Waiting): CatchUp {
-  const running = policy.catchUp === 'all' ? policy.maxCatchUp : 1
-  if (ageMs <= graceMs && (policy.catchUp !== 'latest' || newer === 0)) return 'run'
+export function catchUp(policy: JobPolicy, { ageMs, isAmongNewest, graceMs }: Waiting): CatchUp {
+  if (ageMs <= graceMs && (policy.catchUp !== 'latest' || isAmongNewest())) return 'run'
   if (policy.catchUp === 'skip') return 'missed'
   if (policy.windowMs !== null && ageMs > policy.windowMs) return 'too old'
-  return newer < running ? 'run' : 'coalesced'
+  return isAmongNewest() ? 'run' : 'coalesced'
 }

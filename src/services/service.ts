@@ -39,7 +39,7 @@ export interface ServiceContext {
   readonly nowMs: () => number
 }
 
-/** What a job gets besides. */
+/** What a job gets besides. Its `nowMs` is by the clock of Postgres: what it decides does not depend on who runs it. */
 export interface JobContext extends ServiceContext {
   readonly store: Store
   readonly tickStream: TickStream
@@ -82,7 +82,7 @@ export function defineService(service: JobService): JobService {
 export function jobOf(service: JobService, context: JobContext): Job {
   const { name, schedule, policy = {} } = service
   const run = (tick: Tick) =>
-    service.run(context, tick).catch((error: unknown) => {
+    service.run({ ...context, nowMs: tick.nowMs }, tick).catch((error: unknown) => {
       throw storeError(error) // pg's own, of `context.pool`: an attempt that Postgres' absence ended does not count
     })
   return { name, schedule, policy, startsAtOnce: true, run }

@@ -8,6 +8,7 @@ import { type JobRow, type JobVersion, listJobs, listVersions } from '#src/store
 import { changeJobState } from '#src/store/job/define.ts'
 import { lastTicks, listTicks, type TickView } from '#src/store/tick/list.ts'
 import { openTicks } from '#src/store/tick/open.ts'
+import { listStandings } from '#src/store/tick/standing.ts'
 import { readyVersion } from './catalog.ts'
 import { behindOf, whyBehind } from './watch.ts'
 
@@ -35,12 +36,13 @@ export async function overviewOfJobs(db: Queryable, names?: readonly string[]): 
     db,
     jobs.map(({ job }) => job),
   )
+  const standings = new Map((await listStandings(db)).jobs.map((standing) => [standing.job, standing]))
   return jobs.map((job) => {
     const { last, open, owner } = ticks.get(job.job) ?? { last: null, open: 0, owner: null }
     const version = readyVersion(job)
     const nextMs = version === null || job.state !== 'active' ? null : version.schedule.next(nowMs)
     const behindMs = version === null ? 0 : behindOf({ ...job, ...version }, nowMs)
-    const why = whyBehind({ open, running: owner !== null }, behindMs)
+    const why = whyBehind({ open, running: standings.get(job.job)?.running ?? false }, behindMs)
     return { job, last, nextMs, open, owner, behindMs, why }
   })
 }

@@ -5,9 +5,9 @@
  */
 import type { Pool, PoolClient } from 'pg'
 import type { Log } from '#src/log.ts'
-import { type JobRow, listJobs, listVersions } from '#src/store/job/catalog.ts'
+import { listJobs, listVersions } from '#src/store/job/catalog.ts'
 import {
-  type AuditRow,
+  firstUnfinished,
   holdSchedules,
   type JobMark,
   listByWatermark,
@@ -15,13 +15,14 @@ import {
   moveWatermarks,
   takeAuditTurn,
 } from '#src/store/tick/audit.ts'
-import { BY_SCHEDULE, type TickKey } from '#src/store/tick/key.ts'
 import { openTicks, skipOpenOf, skipTicks } from '#src/store/tick/open.ts'
 import { inTransaction } from '#src/store/transaction.ts'
-import type { Catalog, KnownJob, KnownVersion } from './catalog.ts'
-import { decideVersion } from './decide.ts'
-import { dueTicks } from './due.ts'
+import { auditJob, MOST_TICKS } from './audit-job.ts'
+import { createSeen, type Seen } from './audit-seen.ts'
+import type { Catalog, KnownJob } from './catalog.ts'
+import { createDecider } from './decide.ts'
 import { type Loop, startLoop } from './loop.ts'
+import { dueTime } from './newest.ts'
 
 export interface AuditorOptions {
   readonly catalog: Catalog
@@ -39,8 +40,6 @@ const EVERY_MS = 2_000
 /** Without Redis the auditor's round is the tick's way. */
 const ALONE_GRACE_MS = 0
 const ALONE_EVERY_MS = 500
-/** Of each job in one round; a longer gap takes several, one right after another. */
-const MOST_TICKS = 2_000
 /** Rows written in one round, of all jobs: those that are furthest behind come first. */
 const MOST_ROWS = 10_000
 /** How old the watermark of a job may be that rests. */
@@ -49,14 +48,19 @@ const TIMEOUT_MS = 10_000
 const PAGE = 50
 
 export function startAuditor({ catalog, pool, log, isRedisThere, onClosed }: AuditorOptions): Loop {
+  const seen = createSeen()
   let goOn = false
   return startLoop('tick-auditor', log, async () => {
     const alone = !isRedisThere()
     const everyMs = alone ? ALONE_EVERY_MS : EVERY_MS
-    const found = await inTransaction(pool, TIMEOUT_MS, async (tx) => {
+    const graceMs = alone ? ALONE_GRACE_MS : GRACE_MS
+    const audit = inTransaction(pool, TIMEOUT_MS, async (tx) => {
       const nowMs = await takeAuditTurn(tx, goOn ? 0 : everyMs)
-      if (nowMs === null) return null
-      return auditAll(tx, catalog, nowMs, nowMs - (alone ? ALONE_GRACE_MS : GRACE_MS))
+      return nowMs === null ? null : auditAll(tx, catalog, seen, nowMs, nowMs - graceMs)
+    })
+    const found = await audit.catch((error: Error) => {
+      seen.forget() // what was to be written may not have been
+      throw error
     })
     goOn = found?.more ?? false
     if (found === null) return everyMs * (0.5 + Math.random())
@@ -78,20 +82,24 @@ interface Found {
   readonly restsForMs: number
 }
 
-async function auditAll(tx: PoolClient, catalog: Catalog, nowMs: number, untilMs: number): Promise<Found> {
-  const all = (await listByWatermark(tx)).filter((mark) => !isAtRest(mark, catalog.jobs.get(mark.job), untilMs))
+async function auditAll(tx: PoolClient, catalog: Catalog, seen: Seen, nowMs: number, untilMs: number): Promise<Found> {
+  const marks = await listByWatermark(tx)
+  const all = marks.filter((mark) => !isAtRest(mark, catalog.jobs.get(mark.job), untilMs))
+  const decider = createDecider(nowMs)
   let [opened, skipped, more] = [0, 0, false]
   for (let from = 0; from < all.length; from += PAGE) {
     if (opened + skipped >= MOST_ROWS) return { opened, skipped, more: true, restsForMs: 0 }
     const names = all.slice(from, from + PAGE).map(({ job }) => job)
     await holdSchedules(tx, names)
     const page = await listJobs(tx, names)
-    const since = page.map(({ job, watermarkMs }) => ({ job, sinceMs: watermarkMs }))
+    const since = page.map(({ job, watermarkMs }) => ({ job, watermarkMs, sinceMs: seen.of(job, watermarkMs) }))
+    const unfinished = await firstUnfinished(tx, since)
     const rows = await listRowsSince(tx, since, MOST_TICKS)
     const versions = await listVersions(tx, since)
-    const audits = page.map((job) => {
+    const audits = page.map((job, index) => {
       const history = (versions.get(job.job) ?? []).flatMap((version) => catalog.ready(version) ?? [])
-      return auditJob(job, history, rows.get(job.job) ?? [], nowMs, untilMs)
+      const start = { fromMs: since[index]?.sinceMs ?? job.watermarkMs, openMs: unfinished.get(job.job) ?? null }
+      return auditJob(job, start, history, rows.get(job.job) ?? [], decider, untilMs)
     })
     const open = audits.flatMap((audit) => audit.open)
     const skip = audits.flatMap((audit) => audit.skip)
@@ -100,82 +108,32 @@ async function auditAll(tx: PoolClient, catalog: Catalog, nowMs: number, untilMs
     const removed = page.filter(({ state }) => state === 'removed').map(({ job }) => job)
     if (removed.length > 0) skipped += await skipOpenOf(tx, removed, 'removed')
     await moveWatermarks(tx, audits)
+    for (const { job, seenMs } of audits) seen.note(job, seenMs)
     more ||= audits.some((audit) => audit.more)
   }
-  return { opened, skipped, more, restsForMs: all.length > 0 ? 0 : untilNextMs(catalog, nowMs) }
+  return { opened, skipped, more, restsForMs: all.length > 0 ? 0 : untilNextMs(catalog, marks, untilMs) }
 }
 
-/** Until the next instant of any job, at most `REST_MS`. It is looked at then, in case that Redis is away. */
-function untilNextMs(catalog: Catalog, nowMs: number): number {
-  const next = [...catalog.jobs.values()].map(({ schedule }) => schedule.next(nowMs) ?? Number.POSITIVE_INFINITY)
-  return Math.min(REST_MS, ...next.map((ms) => ms - nowMs))
+/** Until the next tick of any job is old enough to be looked at, at most `REST_MS`. */
+function untilNextMs(catalog: Catalog, marks: readonly JobMark[], untilMs: number): number {
+  const next = marks.map(({ job, watermarkMs }) => nextDueMs(catalog.jobs.get(job), watermarkMs))
+  return next.reduce((soonestMs, ms) => Math.min(soonestMs, ms - untilMs), REST_MS)
 }
 
-/**
- * Nothing of a job can be undecided: none of its instants came since its watermark, by the very version in force. Its watermark
- * is then moved only now and then.
- */
-function isAtRest({ version, watermarkMs }: JobMark, known: KnownJob | undefined, untilMs: number): boolean {
-  if (known === undefined || known.version !== version || known.state === 'removed') return false
-  if (watermarkMs < known.validFromMs || untilMs - watermarkMs > REST_MS) return false
-  const next = known.schedule.next(watermarkMs)
-  return next === null || next > untilMs
-}
-
-interface JobAudit {
-  readonly job: string
-  readonly open: readonly TickKey[]
-  readonly skip: readonly (TickKey & { readonly reason: string })[]
-  readonly watermarkMs: number
-  readonly more: boolean
+/** When the tick comes due that is next after a watermark. */
+function nextDueMs(job: KnownJob | undefined, watermarkMs: number): number {
+  const next = job === undefined || job.state === 'removed' ? null : job.schedule.next(watermarkMs)
+  return job === undefined || next === null ? Number.POSITIVE_INFINITY : dueTime(job, next)
 }
 
 /**
- * One job: pure. The watermark goes up to where the first undecided tick is, else to `untilMs`; what is skipped here is
- * decided by the statement that follows.
- * @param rows those after the watermark, ascending, at most `MOST_TICKS`
+ * Nothing of a job can be undecided: none of its ticks came due since its watermark, by the very version in force. Its watermark
+ * is then moved only now and then, unless a tick is held back right behind it; that of a removed one never again.
  */
-export function auditJob(
-  { job, state, watermarkMs }: Pick<JobRow, 'job' | 'state' | 'watermarkMs'>,
-  history: readonly KnownVersion[],
-  rows: readonly AuditRow[],
-  nowMs: number,
-  untilMs: number,
-): JobAudit {
-  const found = new Map(rows.map((row) => [row.scheduledForMs, row.isFinal]))
-  // Behind the last row that was read there may be others: no further than that.
-  const endMs = rows.length < MOST_TICKS ? untilMs : Math.min(untilMs, rows.at(-1)?.scheduledForMs ?? untilMs)
-  const open: TickKey[] = []
-  const skip: (TickKey & { reason: string })[] = []
-  let decidedMs = watermarkMs
-  let undecided = false
-  let looked = 0
-  for (const { scheduledForMs, version } of dueTicks(history, watermarkMs, endMs)) {
-    if (looked++ >= MOST_TICKS) return { job, open, skip, watermarkMs: decidedMs, more: !undecided || skip.length > 0 }
-    const isFinal = found.get(scheduledForMs)
-    if (isFinal === undefined) {
-      const key = { job, scheduledForMs, origin: BY_SCHEDULE }
-      const decision = decideVersion({ ...version, ...(state === 'removed' && { state }) }, scheduledForMs, nowMs)
-      if (decision.what === 'skip') skip.push({ ...key, reason: decision.reason })
-      else {
-        open.push(key)
-        undecided = true
-      }
-    } else if (!isFinal) undecided = true
-    if (!undecided) decidedMs = scheduledForMs
-  }
-  const more = endMs < untilMs && !undecided
-  return {
-    job,
-    open,
-    skip,
-    watermarkMs: undecided ? decidedMs : Math.max(watermarkMs, lastDecided(history, endMs)),
-    more,
-  }
-}
-
-/** With nothing undecided the watermark is where the look ended, but for ticks whose jitter holds them back. */
-function lastDecided(history: readonly KnownVersion[], endMs: number): number {
-  const longest = Math.max(0, ...history.map(({ policy }) => policy.jitterMs))
-  return endMs - longest
+function isAtRest(mark: JobMark, known: KnownJob | undefined, untilMs: number): boolean {
+  const { version, watermarkMs, unfinished } = mark
+  if (known === undefined || known.version !== version || watermarkMs < known.validFromMs) return false
+  if (known.state === 'removed') return !unfinished
+  if (nextDueMs(known, watermarkMs) <= untilMs) return false
+  return untilMs - watermarkMs <= REST_MS || known.schedule.next(watermarkMs) === watermarkMs + 1
 }

@@ -1,35 +1,67 @@
-/** What becomes of a tick that was taken: run, or skipped with its reason. From the schedule's history and one clock. */
+/** What becomes of a tick: run, or skipped with its reason. From the schedule's history and one clock. */
 import { catchUp } from '#src/scheduler/index.ts'
 import { BY_SCHEDULE, type TickKey } from '#src/store/tick/key.ts'
 import type { Catalog, KnownVersion } from './catalog.ts'
-import { countNewer } from './job.ts'
+import { dueTime, type Newest, newestTicks } from './newest.ts'
 
 /** A tick no older than this was not missed: the auditor closes a gap within some seconds. */
 export const MISSED_AFTER_MS = 30_000
 
-/** `run`; `skip` with the reason; or `none`: the schedule has no such instant, so there must be no row. */
-export type Decision = { readonly what: 'run' | 'none' } | { readonly what: 'skip'; readonly reason: string }
+/**
+ * `run`; `skip` with the reason; or `none`: the schedule has no such instant, so there must be no row. `version` is the one in
+ * force by which it was decided.
+ */
+export type Decision =
+  | { readonly what: 'run' }
+  | { readonly what: 'none' }
+  | { readonly what: 'skip'; readonly reason: string; readonly version?: number }
 
-/** @param nowMs by the clock of Postgres */
-export async function decideTick(catalog: Catalog, key: TickKey, nowMs: number): Promise<Decision> {
-  if (key.origin !== BY_SCHEDULE) return { what: 'run' }
-  const current = catalog.jobs.get(key.job)
-  const version = await catalog.versionAt(key.job, key.scheduledForMs)
-  if (version === null || !isInstant(version, key.scheduledForMs)) return { what: 'none' }
-  if (current !== undefined && current.state !== 'active') return { what: 'skip', reason: current.state }
-  return decideVersion(version, key.scheduledForMs, nowMs)
+/** Decides on ticks of one moment, so that what holds for all ticks of a schedule is computed once. */
+export interface Decider {
+  /** For an instant that is known to be of this version. */
+  decideVersion(version: KnownVersion, scheduledForMs: number): Decision
+  /** For any tick. */
+  decideTick(catalog: Catalog, key: TickKey): Promise<Decision>
 }
 
-/** The same for an instant that is known to be of this version. */
-export function decideVersion(version: KnownVersion, scheduledForMs: number, nowMs: number): Decision {
-  if (version.state !== 'active') return { what: 'skip', reason: version.state }
-  const { policy, schedule } = version
-  const ageMs = nowMs - scheduledForMs
-  const most = policy.catchUp === 'all' ? policy.maxCatchUp : 1
-  const inTime = ageMs <= MISSED_AFTER_MS && policy.catchUp !== 'latest'
-  const newer = inTime ? 0 : countNewer(schedule, scheduledForMs, nowMs, most)
-  const decision = catchUp(policy, { ageMs, newer, graceMs: MISSED_AFTER_MS })
-  return decision === 'run' ? { what: 'run' } : { what: 'skip', reason: decision }
+/** @param nowMs by the clock of Postgres */
+export function createDecider(nowMs: number): Decider {
+  const newest = new Map<KnownVersion, Newest>()
+
+  function isAmongNewest(version: KnownVersion, scheduledForMs: number): boolean {
+    const { policy, schedule } = version
+    const next = schedule.next(scheduledForMs)
+    if (policy.jitterMs === 0 && (next === null || next > nowMs)) return true // as nearly always, at no cost
+    const most = policy.catchUp === 'all' ? policy.maxCatchUp : 1
+    const found = newest.get(version) ?? newestTicks(version, nowMs, most)
+    newest.set(version, found)
+    return dueTime(version, scheduledForMs) >= found.dueMs
+  }
+
+  function decideVersion(version: KnownVersion, scheduledForMs: number): Decision {
+    if (version.state !== 'active') return { what: 'skip', reason: version.state }
+    const decision = catchUp(version.policy, {
+      ageMs: nowMs - dueTime(version, scheduledForMs),
+      isAmongNewest: () => isAmongNewest(version, scheduledForMs),
+      graceMs: MISSED_AFTER_MS,
+    })
+    return decision === 'run' ? { what: 'run' } : { what: 'skip', reason: decision }
+  }
+
+  return {
+    decideVersion,
+    async decideTick(catalog, key) {
+      if (key.origin !== BY_SCHEDULE) return { what: 'run' }
+      const current = catalog.jobs.get(key.job)
+      const version = await catalog.versionAt(key.job, key.scheduledForMs)
+      if (version === null || !isInstant(version, key.scheduledForMs)) return { what: 'none' }
+      const paused = current !== undefined && current.state !== 'active'
+      const decision: Decision = paused
+        ? { what: 'skip', reason: current.state }
+        : decideVersion(version, key.scheduledForMs)
+      return decision.what === 'skip' && current ? { ...decision, version: current.version } : decision
+    },
+  }
 }
 
 function isInstant({ schedule, state }: KnownVersion, ms: number): boolean {

@@ -1,6 +1,6 @@
 /** What was due: computed from the history of a job's schedule alone. Pure. */
-import { jitterOf } from '#src/scheduler/index.ts'
 import type { KnownVersion } from './catalog.ts'
+import { dueTime } from './newest.ts'
 
 export interface DueTick {
   readonly scheduledForMs: number
@@ -31,8 +31,7 @@ export function* dueTicks(
   untilMs: number,
 ): Generator<DueTick, void> {
   for (const tick of instantsOf(versions, afterMs, untilMs)) {
-    const { scheduledForMs, version } = tick
-    if (scheduledForMs + jitterOf(version.job, scheduledForMs, version.policy.jitterMs) > untilMs) return
+    if (dueTime(tick.version, tick.scheduledForMs) > untilMs) return
     yield tick
   }
 }

@@ -6,24 +6,31 @@ import type { EmitJob, TickInstant, TickStream } from '#src/bus/ticks.ts'
 import type { Log } from '#src/log.ts'
 import { jitterOf } from '#src/scheduler/index.ts'
 import type { Catalog, KnownJob } from './catalog.ts'
-import { countNewer, latestInstant } from './job.ts'
+import type { DatabaseClock } from './database-clock.ts'
 import { type Loop, startLoop } from './loop.ts'
+import { newestTicks } from './newest.ts'
 
 export interface EmitterOptions {
   readonly stream: Pick<TickStream, 'emit' | 'forget'>
   readonly catalog: Catalog
+  /** Of Postgres, by which ticks are taken. */
+  readonly clock: Pick<DatabaseClock, 'estimate'>
   readonly log: Log
   onEmit(emitted: number): void
+  /** Redis is away, or not to be followed. */
+  onTrouble(): void
   /** How far the clock of Redis is ahead of this process's. */
   onSkew(aheadMs: number): void
 }
 
 /** An instant that never comes: what follows the last one of a schedule, or one that is paused. Beyond the year 2300. */
 const NEVER_MS = 1e14
-/** Jobs in one call: 1,000 due ones take Redis 3 to 4 ms. */
-const MOST_JOBS = 1_000
-/** Instants of one job in one call that may be emitted; the rest of a backlog comes with the next call. */
+/** Instants in one call, of which all but one of each job may be emitted: 1,000 due jobs offer 2,000, and take Redis 3 to 4 ms. */
+const MOST_OFFERED = 2_000
+/** Of one job in one call; the rest of a backlog comes with the next one. */
 const MOST_INSTANTS = 20
+/** Beyond this the clock of Redis is wrong, or that of Postgres: ticks would wait, or come late, by as much. */
+const MOST_SKEW_MS = 5_000
 /** Who was slower the last time lets the faster one go first, so that in the long run one process does the work. */
 const YIELD_MS = 20
 /** A version that Redis knows is in Postgres already: it comes from there. */
@@ -35,15 +42,34 @@ interface Place {
   readonly nextMs: number | null
 }
 
-export function startEmitter({ stream, catalog, log, onEmit, onSkew }: EmitterOptions): Loop {
+export function startEmitter({
+  stream,
+  catalog,
+  clock: database,
+  log,
+  onEmit,
+  onTrouble,
+  onSkew,
+}: EmitterOptions): Loop {
   const places = new Map<string, Place>()
   let clock: { readonly redisMs: number; readonly atMs: number } | null = null
   let yieldMs = 0
   const outdated = new Map<string, number>() // since when Redis says that our version is old
 
   async function redisNow(): Promise<number> {
-    if (clock === null) await call([])
+    if (clock === null || isSkewed()) await call([])
+    // Until the clocks agree the auditor ticks, by that of Postgres.
+    if (isSkewed()) throw new Error(clocksDiffer(aheadMs()))
     return expectedNow()
+  }
+
+  function aheadMs(): number {
+    const databaseMs = database.estimate()
+    return databaseMs === null ? 0 : expectedNow() - databaseMs
+  }
+
+  function isSkewed(): boolean {
+    return Math.abs(aheadMs()) > MOST_SKEW_MS
   }
 
   /** By the monotonic clock of this process since the last answer: the process's own time of day plays no part. */
@@ -92,10 +118,9 @@ export function startEmitter({ stream, catalog, log, onEmit, onSkew }: EmitterOp
     let moved = 0
     const old: KnownJob[] = []
     let lost = false
-    for (let from = 0; from < due.length; from += MOST_JOBS) {
-      const batch = due.slice(from, from + MOST_JOBS)
-      const reply = await call(batch.map((job) => offer(job, nowMs)))
-      for (const [index, job] of batch.entries()) {
+    for (const batch of inCalls(due.map((job) => ({ job, offered: offer(job, nowMs) })))) {
+      const reply = await call(batch.map(({ offered }) => offered))
+      for (const [index, { job }] of batch.entries()) {
         const result = reply.jobs[index]
         if (result === undefined) continue
         emitted += result.emitted
@@ -138,7 +163,29 @@ export function startEmitter({ stream, catalog, log, onEmit, onSkew }: EmitterOp
     return waitMs <= 0 ? 0 : waitMs + yieldMs
   }
 
-  return startLoop('tick-emitter', log, turn)
+  return startLoop('tick-emitter', log, turn, { onTrouble })
+}
+
+function clocksDiffer(aheadMs: number): string {
+  const seconds = Math.round(Math.abs(aheadMs) / 1_000)
+  const how = aheadMs > 0 ? 'ahead of' : 'behind'
+  return `The clock of Redis is ${seconds} s ${how} that of Postgres, so ticks go by Postgres alone: set both servers' clocks.`
+}
+
+/** As many of them in each call as it may have instants. */
+function* inCalls<Each extends { readonly offered: EmitJob }>(all: readonly Each[]): Generator<Each[]> {
+  let batch: Each[] = []
+  let instants = 0
+  for (const each of all) {
+    const count = each.offered.instants.length
+    if (batch.length > 0 && instants + count > MOST_OFFERED) {
+      yield batch
+      ;[batch, instants] = [[], 0]
+    }
+    batch.push(each)
+    instants += count
+  }
+  if (batch.length > 0) yield batch
 }
 
 /**
@@ -146,17 +193,8 @@ export function startEmitter({ stream, catalog, log, onEmit, onSkew }: EmitterOp
  * was left out.
  */
 function withoutBacklog(job: KnownJob, firstMs: number, nowMs: number): number {
-  const { schedule, policy } = job
-  const most = policy.catchUp === 'all' ? policy.maxCatchUp : 1
-  if (countNewer(schedule, firstMs, nowMs, most) < most) return firstMs
-  if (policy.catchUp !== 'all') return latestInstant(schedule, nowMs) ?? firstMs
-  let backMs = nowMs - firstMs
-  let start = firstMs
-  while (backMs > 1) {
-    backMs = Math.floor(backMs / 2)
-    const at = schedule.next(nowMs - backMs - 1)
-    if (at === null || at > nowMs || countNewer(schedule, at, nowMs, most) < most - 1) break
-    start = at
-  }
-  return start
+  const next = job.schedule.next(firstMs)
+  if (next === null || next > nowMs) return firstMs
+  const { fromMs } = newestTicks(job, nowMs, job.policy.catchUp === 'all' ? job.policy.maxCatchUp : 1)
+  return Math.max(firstMs, fromMs)
 }

@@ -49,13 +49,15 @@ const ENDED = Symbol('ended')
 const TIMEOUT = Symbol('timeout')
 
 export function takeInHand(job: CheckedJob, claimed: ClaimedTick, needs: HandNeeds): Hand {
+  const [claimedMs, claimedAtMs] = [claimed.scheduledForMs + claimed.lateMs, performance.now()]
+  const nowMs = () => Math.floor(claimedMs + performance.now() - claimedAtMs)
   let held: HeldTick = claimed
   const whole = new AbortController() // aborted with LOST or ENDED
 
   async function attempts(): Promise<Outcome> {
     let uncounted = 0
     for (let attempt = claimed.attempts; ; ) {
-      const ended = await once(job, held, attempt, whole.signal, needs)
+      const ended = await once(job, held, attempt, nowMs, whole.signal, needs)
       if (ended.what !== 'failed') return ended
       if (whole.signal.aborted) return cutShort()
       const reason = reasonOf(ended.error)
@@ -109,6 +111,7 @@ async function once(
   job: CheckedJob,
   held: HeldTick,
   attempt: number,
+  nowMs: () => number,
   whole: AbortSignal,
   { pool, timeoutMs }: HandNeeds,
 ): Promise<Ended> {
@@ -122,6 +125,7 @@ async function once(
     id: nameOf(held),
     scheduledForMs: held.scheduledForMs,
     attempt,
+    nowMs,
     signal: stop.signal,
     transaction: (work) => whileHeld(pool, timeoutMs, held, work),
     async commit(work) {

@@ -11,6 +11,7 @@ import { newProcessName } from '#src/process-name.ts'
 import { KEEP_ALIVE_AFTER_MS } from '#src/store/silence.ts'
 import { startAuditor } from './auditor.ts'
 import { createCatalog } from './catalog.ts'
+import { createDatabaseClock } from './database-clock.ts'
 import { startEmitter } from './emitter.ts'
 import { checkJob, type Job } from './job.ts'
 import type { Loop } from './loop.ts'
@@ -82,16 +83,17 @@ export function startTicks({
   const jobs = new Map(given.map((job) => [job.name, checkJob(job)]))
   const owner = newProcessName()
   const catalog = createCatalog(pool)
+  const clock = createDatabaseClock(pool)
 
   const emitter = startEmitter({
-    stream,
-    catalog,
-    log,
+    ...{ stream, catalog, clock, log },
+    onTrouble: () => auditor.wake(),
     onEmit: (emitted) => metrics.ticksEmitted.inc(emitted),
     onSkew: (aheadMs) => metrics.clockSkew.set({ clock: 'redis' }, aheadMs / 1_000),
   })
   const runner = startRunner({
-    ...{ owner, jobs, catalog, stream, pool, runPool, timeoutMs, log },
+    ...{ owner, jobs, catalog, stream, clock, pool, runPool, timeoutMs, log },
+    onTrouble: () => auditor.wake(),
     notes: {
       decided(job, outcome, lateMs) {
         metrics.ticksDecided.inc({ job, outcome })
@@ -113,7 +115,7 @@ export function startTicks({
     },
   })
   const registrar = startRegistrar({
-    ...{ owner, release, jobs, catalog, pool, log },
+    ...{ owner, release, jobs, catalog, clock, pool, log },
     onChange() {
       emitter.wake()
       auditor.wake()

@@ -1,14 +1,7 @@
 /** What a job is to who writes one, and what it is to the processes that agree on it. */
 import { createHash } from 'node:crypto'
 import type { PoolClient } from 'pg'
-import {
-  compileSchedule,
-  type JobPolicy,
-  nextInstants,
-  readPolicy,
-  type Schedule,
-  type ScheduleSpec,
-} from '#src/scheduler/index.ts'
+import { compileSchedule, type JobPolicy, readPolicy, type Schedule, type ScheduleSpec } from '#src/scheduler/index.ts'
 
 /** What a run did, in numbers; the ledger keeps them and the log shows those that are not zero. */
 export type Counts = Readonly<Record<string, number>>
@@ -20,6 +13,8 @@ export interface Tick {
   readonly scheduledForMs: number
   /** Counted from 1. */
   readonly attempt: number
+  /** The time by Postgres' clock, as far as this process can tell: what it said when the tick was taken, and what passed since. */
+  readonly nowMs: () => number
   /** Aborted when the run takes too long, when another process has taken the tick over, and when this one stops. */
   readonly signal: AbortSignal
   /**
@@ -76,11 +71,4 @@ export function latestInstant(schedule: Schedule, nowMs: number): number | null 
     return found
   }
   return null
-}
-
-/** How many instants after one are due by `nowMs`, counted up to `most`. */
-export function countNewer(schedule: Schedule, afterMs: number, nowMs: number, most: number): number {
-  const next = schedule.next(afterMs)
-  if (next === null || next > nowMs) return 0
-  return nextInstants(schedule, afterMs, most).filter((ms) => ms <= nowMs).length
 }

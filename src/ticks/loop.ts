@@ -15,12 +15,19 @@ const LONGEST_WAIT_MS = 5_000
 /** Timers count milliseconds in 31 bits: a longer one would fire at once. */
 const LONGEST_SLEEP_MS = 3_600_000
 
+export interface LoopOptions {
+  /** Between two tries, at most. */
+  readonly longestWaitMs?: number
+  /** Called when a turn fails after one that did not. */
+  readonly onTrouble?: () => void
+}
+
 /** @param turn returns how long to sleep until the next one, in milliseconds; Infinity to sleep until woken */
 export function startLoop(
   name: string,
   log: Log,
   turn: (signal: AbortSignal) => Promise<number>,
-  { longestWaitMs = LONGEST_WAIT_MS }: { readonly longestWaitMs?: number } = {},
+  { longestWaitMs = LONGEST_WAIT_MS, onTrouble }: LoopOptions = {},
 ): Loop {
   const stopping = new AbortController()
   let trouble: string | null = null
@@ -52,7 +59,10 @@ export function startLoop(
       } catch (error) {
         if (stopping.signal.aborted) return // its connections are being closed
         trouble = error instanceof Error ? error.message : String(error)
-        if (failures++ === 0) log.warn({ loop: name, reason: trouble }, 'failed; it will be tried again')
+        if (failures++ === 0) {
+          log.warn({ loop: name, reason: trouble }, 'failed; it will be tried again')
+          onTrouble?.()
+        }
         const waitMs = Math.min(longestWaitMs, FIRST_WAIT_MS * 2 ** Math.min(failures, 10))
         await sleep(waitMs * (0.75 + Math.random() / 2))
       }

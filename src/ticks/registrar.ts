@@ -6,6 +6,7 @@ import { tzVersion } from '#src/scheduler/index.ts'
 import { defineJob, defineNewJobs } from '#src/store/job/define.ts'
 import { reportProcess, type ServiceProcess } from '#src/store/job/process.ts'
 import type { Catalog } from './catalog.ts'
+import type { DatabaseClock } from './database-clock.ts'
 import { type CheckedJob, latestInstant } from './job.ts'
 import { type Loop, startLoop } from './loop.ts'
 
@@ -14,6 +15,7 @@ export interface RegistrarOptions {
   readonly release: string
   readonly jobs: ReadonlyMap<string, CheckedJob>
   readonly catalog: Catalog
+  readonly clock: DatabaseClock
   readonly pool: Pool
   readonly log: Log
   /** The catalog has changed. */
@@ -32,7 +34,8 @@ const AGAIN_MS = 10_000
 /** Of one statement. */
 const MOST_NEW = 500
 
-export function startRegistrar({ owner, release, jobs, catalog, pool, log, onChange, onSkew }: RegistrarOptions): Loop {
+export function startRegistrar(options: RegistrarOptions): Loop {
+  const { owner, release, jobs, catalog, clock, pool, log, onChange, onSkew } = options
   const hashes = Object.fromEntries([...jobs.values()].map(({ name, hash }) => [name, hash]))
   const self: ServiceProcess = { id: owner, host: hostname(), pid: process.pid, release, jobs: hashes }
   const triedAt = new Map<string, number>()
@@ -47,6 +50,7 @@ export function startRegistrar({ owner, release, jobs, catalog, pool, log, onCha
   }
   return startLoop('tick-registrar', log, async () => {
     const nowMs = await reportProcess(pool, self)
+    clock.hear(nowMs)
     onSkew(nowMs - Date.now())
     const refreshed = await catalog.refresh()
     const causes = new Map<string, string[]>()

@@ -6,6 +6,7 @@ import { type JobStanding, listStandings } from '#src/store/tick/standing.ts'
 import type { Catalog, KnownJob } from './catalog.ts'
 import { dueTicks } from './due.ts'
 import { type Loop, startLoop } from './loop.ts'
+import { dueTime } from './newest.ts'
 
 /** A job that is behind, and why; the words hold no addresses. */
 export interface BehindJob {
@@ -56,13 +57,13 @@ export function startWatch(
   return { loop, behind: () => behind }
 }
 
-/** How long ago the oldest tick was due that is not decided; 0 when all are. */
+/** How long ago the oldest tick came due that is not decided; 0 when all are. */
 export function behindOf(job: KnownJob, nowMs: number): number {
   const [oldest] = dueTicks([job], job.watermarkMs, nowMs)
-  return oldest === undefined ? 0 : nowMs - oldest.scheduledForMs
+  return oldest === undefined ? 0 : nowMs - dueTime(job, oldest.scheduledForMs)
 }
 
-/** Null when it is not behind: a run that takes long and says so is none. */
+/** Null when it is not behind: that the oldest tick is run, and takes long and says so, is no reason. */
 export function whyBehind({ open, running }: Pick<JobStanding, 'open' | 'running'>, behindMs: number): string | null {
   if (behindMs <= BEHIND_AFTER_MS || running) return null
   if (open > 0) return `${open} of its ticks wait and no process takes them`

@@ -6,7 +6,10 @@ import { catchUp, JobPolicy, jitterOf, retryDelayMs } from '#src/scheduler/index
 const defaults = Value.Create(JobPolicy)
 const NOW = 100_000
 const decisions = (policy: JobPolicy, dueMs: readonly number[]) =>
-  dueMs.map((ms, index) => catchUp(policy, { ageMs: NOW - ms, newer: dueMs.length - 1 - index, graceMs: 500 }))
+  dueMs.map((ms, index) => {
+    const newest = policy.catchUp === 'all' ? policy.maxCatchUp : 1
+    return catchUp(policy, { ageMs: NOW - ms, isAmongNewest: () => dueMs.length - index <= newest, graceMs: 500 })
+  })
 
 test('jitter is the same for a tick in every process, differs between ticks, and keeps its bounds', () => {
   const delays = Array.from({ length: 2_000 }, (_, index) => jitterOf('sweep', index * 1_000, 99))

@@ -1,6 +1,6 @@
 /** Changes of what a job is: each is one more version, written under the lock of the job's row. */
 import type { Pool, PoolClient } from 'pg'
-import { TOLERANCE_MS } from '#src/store/tick/claim.ts'
+import { TOLERANCE_MS } from '#src/store/tick/key.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import type { JobCause, JobState } from './catalog.ts'
 

@@ -21,15 +21,19 @@ export interface JobMark {
   readonly job: string
   readonly version: number
   readonly watermarkMs: number
+  /** Some tick of it has no outcome yet. */
+  readonly unfinished: boolean
 }
 
 /** All jobs, those that are furthest behind first. */
 export async function listByWatermark(tx: Queryable): Promise<JobMark[]> {
-  const { rows } = await tx.query<{ name: string; version: string; watermark: Date }>(
-    'select name, version, watermark from job order by watermark, name',
+  const { rows } = await tx.query<{ name: string; version: string; watermark: Date; unfinished: boolean }>(
+    `select j.name, j.version, j.watermark, t.job is not null as unfinished
+     from job j left join (select distinct job from tick where state in ('open', 'running')) t on t.job = j.name
+     order by j.watermark, j.name`,
   )
-  return rows.map(({ name, version, watermark }) => ({
-    job: name,
+  return rows.map(({ name, version, watermark, unfinished }) => ({
+    ...{ job: name, unfinished },
     version: Number(version),
     watermarkMs: watermark.getTime(),
   }))
@@ -70,6 +74,26 @@ export async function listRowsSince(
     found.set(job, list)
   }
   return found
+}
+
+/** Of each job the first scheduled tick without an outcome after its watermark, up to and including `sinceMs`. */
+export async function firstUnfinished(
+  tx: Queryable,
+  jobs: readonly { readonly job: string; readonly watermarkMs: number; readonly sinceMs: number }[],
+): Promise<Map<string, number>> {
+  const { rows } = await tx.query<{ job: string; first: Date }>(
+    `select t.job, min(t.scheduled_for) as first
+     from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as w(job, watermark, since)
+     join tick t on t.job = w.job and t.scheduled_for > w.watermark and t.scheduled_for <= w.since
+     where t.state in ('open', 'running') and t.origin = '${BY_SCHEDULE}'
+     group by t.job`,
+    [
+      jobs.map(({ job }) => job),
+      jobs.map(({ watermarkMs }) => new Date(watermarkMs).toISOString()),
+      jobs.map(({ sinceMs }) => new Date(sinceMs).toISOString()),
+    ],
+  )
+  return new Map(rows.map(({ job, first }) => [job, first.getTime()]))
 }
 
 /** Moves watermarks forward; one that is further stays. */

@@ -1,6 +1,15 @@
 /** Who runs a tick: Postgres decides, by a key that one row can have, and by its own clock. */
 import type { Queryable } from '#src/store/checkpoint.ts'
-import { BY_SCHEDULE, type HeldTick, type KeyRow, keyColumns, keyOf, keyText, type TickKey } from './key.ts'
+import {
+  BY_SCHEDULE,
+  type HeldTick,
+  type KeyRow,
+  keyColumns,
+  keyOf,
+  keyText,
+  type TickKey,
+  TOLERANCE_MS,
+} from './key.ts'
 
 export interface Claim extends TickKey {
   /** No other tick of its job may run beside it. */
@@ -21,9 +30,6 @@ export interface Claimer {
   readonly leaseMs: number
 }
 
-/** How early a tick may be taken: as much as the clocks of servers that are kept in step may differ. */
-export const TOLERANCE_MS = 100
-
 interface ClaimRow extends KeyRow {
   fence: string
   attempts: number
@@ -36,7 +42,8 @@ const RETURNING = `t.job, t.scheduled_for, t.origin, t.fence, t.attempts, t.vers
 const LEASE = "clock_timestamp() + $5 * interval '1 millisecond'"
 
 /**
- * Takes ticks that have no row yet. What is missing in the answer is early, decided, or in somebody's hands; `why` tells.
+ * Takes ticks that have no row yet. What is missing in the answer is early, decided, in somebody's hands, or has others of its
+ * job before it, which may not be passed by: `whyNotClaimed` tells.
  * Waits for nobody but a change of the job's schedule: each insert is a transaction by itself, and belongs to the version
  * before the change or the one after it.
  */
@@ -47,6 +54,7 @@ export async function claimNew(db: Queryable, claims: readonly Claim[], claimer:
      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bool[]) as w(job, scheduled_for, origin, exclusive)
      join job j on j.name = w.job
      where w.scheduled_for <= clock_timestamp() + interval '${TOLERANCE_MS} milliseconds' and w.scheduled_for > j.watermark
+       and not (w.exclusive and exists (select from tick o where o.job = w.job and o.state = 'open'))
      order by w.job, w.scheduled_for
      for key share of j
      on conflict do nothing
@@ -57,36 +65,39 @@ export async function claimNew(db: Queryable, claims: readonly Claim[], claimer:
 }
 
 /**
- * Takes over one tick that waits to be run, or whose holder's lease has run out. Null when it is decided, in somebody's
- * hands, or when another tick of its job runs and they may not run side by side.
+ * Takes over ticks that wait to be run, or whose holder's lease has run out. What is missing in the answer is decided, in
+ * somebody's hands, or another one of its job runs and they may not run side by side.
+ * @param claims of one job at most one that is exclusive
  */
-export async function claimOpen(db: Queryable, claim: Claim, claimer: Claimer): Promise<ClaimedTick | null> {
+export async function claimOpen(db: Queryable, claims: readonly Claim[], claimer: Claimer): Promise<ClaimedTick[]> {
   try {
     const { rows } = await db.query<ClaimRow>(
       `with free as (
-         select job, scheduled_for, origin from tick
-         where job = $1 and scheduled_for = $2 and origin = $3
-           and state in ('open', 'running') and lease_until <= clock_timestamp()
-         for update skip locked
+         select t.job, t.scheduled_for, t.origin, w.exclusive
+         from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bool[]) as w(job, scheduled_for, origin, exclusive)
+         join tick t on t.job = w.job and t.scheduled_for = w.scheduled_for and t.origin = w.origin
+         where t.state in ('open', 'running') and t.lease_until <= clock_timestamp()
+           and not (w.exclusive and exists (
+             select from tick o where o.job = w.job and o.state = 'running' and o.exclusive
+               and (o.scheduled_for, o.origin) <> (w.scheduled_for, w.origin)
+           ))
+         for update of t skip locked
        )
-       update tick t set state = 'running', exclusive = $4, fence = t.fence + 1, attempts = t.attempts + 1, owner = $6,
+       update tick t set state = 'running', exclusive = f.exclusive, fence = t.fence + 1, attempts = t.attempts + 1, owner = $6,
          lease_until = ${LEASE}, started_at = coalesce(t.started_at, clock_timestamp()), version = j.version
        from free f, job j
        where t.job = f.job and t.scheduled_for = f.scheduled_for and t.origin = f.origin and j.name = t.job
        returning ${RETURNING}`,
-      [
-        claim.job,
-        new Date(claim.scheduledForMs).toISOString(),
-        claim.origin,
-        claim.exclusive,
-        claimer.leaseMs,
-        claimer.owner,
-      ],
+      [...keyColumns(claims), claims.map(({ exclusive }) => exclusive), claimer.leaseMs, claimer.owner],
     )
-    return rows[0] === undefined ? null : claimed(rows[0])
+    return rows.map(claimed)
   } catch (error) {
-    if ((error as { code?: string }).code === '23505') return null // tick_alone: another of its job runs
-    throw error
+    if ((error as { code?: string }).code !== '23505') throw error
+    // tick_alone: another of one of these jobs was begun at this moment.
+    if (claims.length <= 1) return []
+    const found: ClaimedTick[] = []
+    for (const claim of claims) found.push(...(await claimOpen(db, [claim], claimer)))
+    return found
   }
 }
 
@@ -121,31 +132,6 @@ export async function whyNotClaimed(
   )
   const found = new Map(rows.map((row) => [keyText(keyOf(row)), { why: row.why, earlyMs: Math.max(0, row.early_ms) }]))
   return keys.map((key) => found.get(keyText(key)) ?? { why: 'unknown job', earlyMs: 0 })
-}
-
-/** Ticks that have no outcome yet. */
-export interface Unfinished {
-  /** Those that wait to be run, or whose holder died. */
-  readonly free: readonly TickKey[]
-  /** True when there are others, in somebody's hands. */
-  readonly held: boolean
-}
-
-/**
- * What is unfinished of these jobs, at most `limit` ticks. Ticks whose holder died come first, since others of their job may
- * not run beside them; then the longest free.
- */
-export async function listUnfinished(db: Queryable, jobs: readonly string[], limit: number): Promise<Unfinished> {
-  const { rows } = await db.query<KeyRow & { free: boolean }>(
-    `select t.job, t.scheduled_for, t.origin, lease_until <= clock_timestamp() and not exists (
-         select from tick o where o.job = t.job and o.state = 'running' and o.exclusive and o.lease_until > clock_timestamp()
-       ) as free
-     from tick t where state in ('open', 'running') and job = any($1::text[])
-     order by free desc, state = 'running' desc, lease_until, scheduled_for limit $2`,
-    [jobs, limit],
-  )
-  const free = rows.filter((row) => row.free)
-  return { free: free.map(keyOf), held: free.length < rows.length }
 }
 
 function claimed(row: ClaimRow): ClaimedTick {

@@ -14,6 +14,9 @@ export interface HeldTick extends TickKey {
 
 export const BY_SCHEDULE = 'schedule'
 
+/** How early a tick may be taken: as much as the clocks of servers that are kept in step may differ. */
+export const TOLERANCE_MS = 100
+
 /** Three arrays for `unnest($1::text[], $2::timestamptz[], $3::text[])`. */
 export function keyColumns(keys: readonly TickKey[]): [string[], string[], string[]] {
   return [

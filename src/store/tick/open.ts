@@ -1,6 +1,6 @@
 /** Rows of ticks that nobody runs yet, and of those that nobody will. */
 import type { Queryable } from '#src/store/checkpoint.ts'
-import { keyColumns, type TickKey } from './key.ts'
+import { type KeyRow, keyColumns, keyOf, type TickKey, TOLERANCE_MS } from './key.ts'
 
 const KEYS = 'unnest($1::text[], $2::timestamptz[], $3::text[])'
 
@@ -33,6 +33,30 @@ export async function skipTicks(
     [...keyColumns(ticks), ticks.map(({ reason }) => reason)],
   )
   return rowCount ?? 0
+}
+
+/**
+ * The same for ticks that were taken from the stream, as long as they are due and each job has the version in force by which it was
+ * decided. Returns those that were written.
+ */
+export async function skipNew(
+  db: Queryable,
+  ticks: readonly (TickKey & { readonly reason: string; readonly version: number })[],
+): Promise<TickKey[]> {
+  const { rows } = await db.query<KeyRow>(
+    `insert into tick as t (job, scheduled_for, origin, version, state, reason, decided_at)
+     select w.job, w.scheduled_for, w.origin, j.version, 'skipped', w.reason, clock_timestamp()
+     from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::int8[])
+       as w(job, scheduled_for, origin, reason, version)
+     join job j on j.name = w.job and j.version = w.version
+     where w.scheduled_for <= clock_timestamp() + interval '${TOLERANCE_MS} milliseconds' and w.scheduled_for > j.watermark
+     order by w.job, w.scheduled_for
+     for key share of j
+     on conflict do nothing
+     returning t.job, t.scheduled_for, t.origin`,
+    [...keyColumns(ticks), ticks.map(({ reason }) => reason), ticks.map(({ version }) => version)],
+  )
+  return rows.map(keyOf)
 }
 
 /** Decides that ticks of these jobs which nobody runs will not be run. Returns how many there were. */

@@ -1,76 +1,75 @@
-/** A tick that is due while another one of its job runs, and they may not run side by side. */
+/** The ticks of jobs whose ticks may not run side by side: what there is to be arranged, and what an arrangement writes. */
 import type { Queryable } from '#src/store/checkpoint.ts'
-import type { TickKey } from './key.ts'
-import { openTicks, skipTicks } from './open.ts'
+import { BY_SCHEDULE, type KeyRow, keyColumns, keyOf, type TickKey } from './key.ts'
 
-export type Overlap = 'skip' | 'queue-one' | 'cancel-previous'
-
-/**
- * Settles it. `left out`: it is skipped, and its row says for which one. `waits`: it is held back, or the other one's holder
- * is dead and comes first. `goes ahead`: the other one is ended, or has ended; take it.
- */
-export async function standAside(
-  db: Queryable,
-  key: TickKey,
-  overlap: Overlap,
-): Promise<'left out' | 'waits' | 'goes ahead'> {
-  const other = await runningOf(db, key)
-  if (other === null) return 'goes ahead'
-  if (overlap === 'cancel-previous') {
-    await cancel(db, other, `cancelled: ${instantOf(key)} is due`)
-    return 'goes ahead'
-  }
-  const wait = !other.alive || (overlap === 'queue-one' && !(await someoneWaits(db, key)))
-  if (wait) {
-    await openTicks(db, [key])
-    return 'waits'
-  }
-  const reason = `overlap: ${instantOf(other)} still runs`
-  await skipTicks(db, [{ ...key, reason }])
-  await skipOpen(db, key, reason)
-  return 'left out'
+/** One job's ticks that have no outcome. */
+export interface TickQueue {
+  readonly job: string
+  /** The exclusive one that runs. `alive`: its lease holds. */
+  readonly running: (TickKey & { readonly alive: boolean }) | null
+  /** Those that are free, by their instants; of what was scheduled and of what was asked for at most `limit` each. */
+  readonly waiting: readonly TickKey[]
 }
 
-interface Running extends TickKey {
-  readonly alive: boolean
-}
-
-async function runningOf(db: Queryable, { job }: TickKey): Promise<Running | null> {
-  const { rows } = await db.query<{ scheduled_for: Date; origin: string; alive: boolean }>(
-    `select scheduled_for, origin, lease_until > clock_timestamp() as alive
-     from tick where job = $1 and state = 'running' and exclusive`,
-    [job],
+/** The ticks of these jobs that have no outcome. A job without any is left out. */
+export async function readQueues(db: Queryable, jobs: readonly string[], limit: number): Promise<TickQueue[]> {
+  const free = (which: string) => `(
+    select job, scheduled_for, origin, false as holds, false as alive from tick
+    where job = w.job and state in ('open', 'running') and not (state = 'running' and exclusive)
+      and lease_until <= clock_timestamp() and ${which}
+    order by scheduled_for limit $2)`
+  const { rows } = await db.query<KeyRow & { holds: boolean; alive: boolean }>(
+    `select t.job, t.scheduled_for, t.origin, t.holds, t.alive from unnest($1::text[]) as w(job)
+     cross join lateral (
+       (select job, scheduled_for, origin, true as holds, lease_until > clock_timestamp() as alive from tick
+        where job = w.job and state = 'running' and exclusive)
+       union all ${free(`origin = '${BY_SCHEDULE}'`)}
+       union all ${free(`origin <> '${BY_SCHEDULE}'`)}
+     ) t
+     order by t.job, t.scheduled_for`,
+    [jobs, limit],
   )
-  const [row] = rows
-  if (row === undefined) return null
-  return { job, scheduledForMs: row.scheduled_for.getTime(), origin: row.origin, alive: row.alive }
+  return [...Map.groupBy(rows, ({ job }) => job)].map(([job, ticks]) => {
+    const holder = ticks.find(({ holds }) => holds)
+    return {
+      job,
+      running: holder === undefined ? null : { ...keyOf(holder), alive: holder.alive },
+      waiting: ticks.filter(({ holds }) => !holds).map(keyOf),
+    }
+  })
 }
 
-async function cancel(db: Queryable, { job, scheduledForMs, origin }: TickKey, reason: string): Promise<void> {
+/** Ends what another process runs: whatever it writes from now on changes nothing. */
+export async function cancelRunning(db: Queryable, key: TickKey, reason: string): Promise<void> {
   await db.query(
     `update tick set state = 'failed', reason = $4, fence = fence + 1, decided_at = clock_timestamp(), lease_until = null
      where job = $1 and scheduled_for = $2 and origin = $3 and state = 'running'`,
-    [job, new Date(scheduledForMs).toISOString(), origin, reason],
+    [key.job, new Date(key.scheduledForMs).toISOString(), key.origin, reason],
   )
 }
 
-/** Whether an earlier tick of the job is held back already. */
-async function someoneWaits(db: Queryable, { job, scheduledForMs }: TickKey): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `select from tick where job = $1 and state = 'open' and scheduled_for < $2 limit 1`,
-    [job, new Date(scheduledForMs).toISOString()],
+const FREE = `t.job = w.job and t.scheduled_for = w.scheduled_for and t.origin = w.origin
+  and t.state in ('open', 'running') and t.lease_until <= clock_timestamp()`
+
+/** Decides that ticks which wait will not be run. Returns those that nobody took meanwhile. */
+export async function skipWaiting(
+  db: Queryable,
+  ticks: readonly (TickKey & { readonly reason: string })[],
+): Promise<TickKey[]> {
+  const { rows } = await db.query<KeyRow>(
+    `update tick t set state = 'skipped', reason = w.reason, fence = t.fence + 1, decided_at = clock_timestamp(), lease_until = null
+     from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as w(job, scheduled_for, origin, reason)
+     where ${FREE} returning t.job, t.scheduled_for, t.origin`,
+    [...keyColumns(ticks), ticks.map(({ reason }) => reason)],
   )
-  return rowCount !== 0
+  return rows.map(keyOf)
 }
 
-async function skipOpen(db: Queryable, { job, scheduledForMs, origin }: TickKey, reason: string): Promise<void> {
+/** Takes back rows that should not be, unless somebody took them: their instants are none of the schedule's. */
+export async function dropWaiting(db: Queryable, keys: readonly TickKey[]): Promise<void> {
   await db.query(
-    `update tick set state = 'skipped', reason = $4, decided_at = clock_timestamp(), lease_until = null
-     where job = $1 and scheduled_for = $2 and origin = $3 and state = 'open'`,
-    [job, new Date(scheduledForMs).toISOString(), origin, reason],
+    `delete from tick t using unnest($1::text[], $2::timestamptz[], $3::text[]) as w(job, scheduled_for, origin)
+     where ${FREE}`,
+    keyColumns(keys),
   )
-}
-
-function instantOf({ scheduledForMs }: TickKey): string {
-  return new Date(scheduledForMs).toISOString()
 }

@@ -1,12 +1,13 @@
 /** How far each job is, and what it waits for. */
 import type { Queryable } from '#src/store/checkpoint.ts'
+import { BY_SCHEDULE } from './key.ts'
 
 export interface JobStanding {
   readonly job: string
   readonly watermarkMs: number
   /** Ticks that wait or run. */
   readonly open: number
-  /** Somebody runs one of them and says so. */
+  /** Somebody runs the oldest of them that was scheduled, and says so: what comes after it may wait. */
   readonly running: boolean
 }
 
@@ -15,7 +16,8 @@ export async function listStandings(db: Queryable): Promise<{ nowMs: number; job
   const { rows } = await db.query<{ name: string; watermark: Date; open: string; running: boolean; now: Date }>(
     `select j.name, j.watermark, clock_timestamp() as now,
        count(t.job) as open,
-       coalesce(bool_or(t.state = 'running' and t.lease_until > clock_timestamp()), false) as running
+       coalesce((array_agg(t.state = 'running' and t.lease_until > clock_timestamp() order by t.scheduled_for)
+         filter (where t.origin = '${BY_SCHEDULE}'))[1], false) as running
      from job j
      join job_version v on v.job = j.name and v.version = j.version and v.state <> 'removed'
      left join tick t on t.job = j.name and t.state in ('open', 'running')
