@@ -6,7 +6,7 @@ import type { ClaimedTick } from '#src/store/tick/claim.ts'
 import { beginAttempt, decide, type Verdict, whileHeld } from '#src/store/tick/hold.ts'
 import { BY_SCHEDULE, type HeldTick, type TickKey } from '#src/store/tick/key.ts'
 import { saysAway, storeError } from '#src/store/unavailable.ts'
-import type { CheckedJob, Counts, Tick } from './job.ts'
+import { type CheckedJob, type Counts, checkCounts, type Tick } from './job.ts'
 
 /** How a tick left the hand: with a verdict to be written, written already, taken by somebody else, or to be handed over. */
 export type Outcome =
@@ -130,7 +130,7 @@ async function once(
     transaction: (work) => whileHeld(pool, timeoutMs, held, work),
     async commit(work) {
       const result = await whileHeld(pool, timeoutMs, held, async (client) => {
-        const counts = await work(client)
+        const counts = checkCounts(await work(client))
         await decide(client, [{ ...held, state: 'done', reason: null, result: counts }])
         return counts
       })
@@ -139,9 +139,9 @@ async function once(
     },
   }
   try {
-    const result = await withinPatience(job.run(tick), stop.signal)
+    const returned = await withinPatience(job.run(tick), stop.signal)
     if (committed !== null) return { what: 'committed', result: committed }
-    return { what: 'verdict', verdict: { ...held, state: 'done', reason: null, result } }
+    return { what: 'verdict', verdict: { ...held, state: 'done', reason: null, result: checkCounts(returned) } }
   } catch (error) {
     if (committed !== null) return { what: 'committed', result: committed }
     if (error instanceof LeaseLost) return { what: 'lost' }

@@ -1,10 +1,23 @@
 /** What a job is to who writes one, and what it is to the processes that agree on it. */
 import { createHash } from 'node:crypto'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import type { PoolClient } from 'pg'
 import { compileSchedule, type JobPolicy, readPolicy, type Schedule, type ScheduleSpec } from '#src/scheduler/index.ts'
 
 /** What a run did, in numbers; the ledger keeps them and the log shows those that are not zero. */
 export type Counts = Readonly<Record<string, number>>
+
+const COUNTS = Type.Record(Type.String(), Type.Number())
+
+/** What came back from a run, which may be the code of the program around. @throws Error when it is anything but numbers by name */
+export function checkCounts(value: unknown): Counts {
+  if (Value.Check(COUNTS, value)) return value
+  const wrong = typeof value === 'object' && value !== null ? Object.entries(value) : []
+  const [name] = wrong.find(([, each]) => !Number.isFinite(each)) ?? []
+  const what = name === undefined ? 'something else' : `'${name}', which is no finite number`
+  throw new Error(`A run gives back what it did as numbers by name, such as { sent: 3 }; this one gave ${what}.`)
+}
 
 /** One tick in the hands of the run that was begun for it. */
 export interface Tick {
