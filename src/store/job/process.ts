@@ -1,6 +1,9 @@
 /** The processes that run jobs. */
 import type { Queryable } from '#src/store/checkpoint.ts'
 
+/** A process says every 2 s that it lives. */
+const LIVES_MS = 30_000
+
 export interface ServiceProcess {
   readonly id: string
   readonly host: string
@@ -30,14 +33,22 @@ export async function forgetSilentProcesses(db: Queryable, silentMs: number): Pr
   return rowCount ?? 0
 }
 
-/** Jobs that none of the processes seen within `silentMs` runs, and that are not removed yet. */
+/**
+ * Jobs that none of the processes seen within `silentMs` runs, and that are not removed yet. None while no process has been up for so
+ * long itself: after an outage of all of them each is to have the time to come back.
+ */
 export async function listOrphans(db: Queryable, silentMs: number): Promise<string[]> {
   const { rows } = await db.query<{ name: string }>(
-    `select j.name from job j join job_version v on v.job = j.name and v.version = j.version
+    `with alive as (
+       select jobs from service_process where seen_at > clock_timestamp() - $1 * interval '1 millisecond'
+     )
+     select j.name from job j join job_version v on v.job = j.name and v.version = j.version
      where v.state <> 'removed' and v.valid_from < clock_timestamp() - $1 * interval '1 millisecond'
-       and not exists (
-         select from service_process p
-         where p.jobs ->> j.name is not null and p.seen_at > clock_timestamp() - $1 * interval '1 millisecond'
+       and not exists (select from alive where jobs ->> j.name is not null)
+       and exists (
+         select from service_process
+         where started_at < clock_timestamp() - $1 * interval '1 millisecond'
+           and seen_at > clock_timestamp() - interval '${LIVES_MS} milliseconds'
        )
      order by j.name`,
     [silentMs],
