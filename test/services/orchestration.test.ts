@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import pMap from 'p-map'
 import { type Answer, apiClient } from '#test/api/orchestration/client.ts'
 import { waitUntil } from '#test/wait-until.ts'
 
@@ -96,6 +97,32 @@ test('services look after deployments, runs and workers', async (t) => {
       await setState(run.id, { type: 'CANCELLING' })
       const { message } = await is(run.id, 'CANCELLED', 'Cancelled')
       assert.match(message, /timed out after 1 seconds/)
+    }),
+
+    t.test('task runs of a cancelled run are cancelled, all of them, and none that is over', async () => {
+      const run = await newRun({ type: 'PENDING' })
+      await setState(run.id, { type: 'RUNNING' })
+      const newTask = (n: number, type: string) =>
+        api.call(201, 'POST', '/task_runs/', {
+          flow_run_id: run.id,
+          task_key: 'task',
+          dynamic_key: String(n),
+          state: { type },
+        })
+      const types = ['RUNNING', 'PENDING', 'SCHEDULED', 'COMPLETED']
+      const tasks = await pMap(Array.from({ length: 280 }), (_, n) => newTask(n, types[n % 4] as string), {
+        concurrency: 20,
+      })
+      await setState(run.id, { type: 'CANCELLED' })
+      const count = (type: string) =>
+        api.call(200, 'POST', '/task_runs/count', {
+          flow_runs: { id: { any_: [run.id] } },
+          task_runs: { state: { type: { any_: [type] } } },
+        })
+      await waitUntil(async () => (await count('CANCELLED')) === 210, WAIT)
+      assert.equal(await count('COMPLETED'), 70)
+      const { state } = await api.call(200, 'GET', `/task_runs/${tasks[0].id}`)
+      assert.equal(state.message, 'The parent flow run was cancelled.')
     }),
 
     t.test('a worker that falls silent is offline, and its pool is not ready', async () => {
