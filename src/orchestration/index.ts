@@ -5,6 +5,7 @@
  * read, on any server.
  */
 
+export { collectionId, createArtifact, deleteArtifact } from './artifacts.ts'
 export { type Commands, createCommands } from './commands.ts'
 export { giveBack, takeOne, takeSlots } from './concurrency/commands.ts'
 export { CONCURRENCY_LIMITS, newLimit } from './concurrency/kind.ts'

@@ -16,7 +16,7 @@ export const VARIABLES: StoredRecord<VariableRow> = {
   related: () => [],
 }
 
-/** Artifacts. Clients send `prefect.artifact.created` and `.updated` by themselves. */
+/** Artifacts. Clients send `prefect.artifact.created` and `.updated` by themselves; of their collections artifacts.ts tells. */
 export const ARTIFACTS: StoredRecord<ArtifactRow> = {
   kind: 'artifact',
   from: 'millrace',

@@ -2,7 +2,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { type ArtifactRow, Artifact as Row } from '#src/events/artifact.ts'
 import { indexedText } from '#src/events/formats.ts'
-import { ARTIFACTS, derivedId } from '#src/orchestration/index.ts'
+import { ARTIFACTS, collectionId, createArtifact, deleteArtifact } from '#src/orchestration/index.ts'
 import { artifactTable } from '#src/store/artifact.ts'
 import { ArtifactFilter, artifactsWhere, isLatest } from '#src/store/filters/artifact.ts'
 import { RunFilters } from '#src/store/filters/runs.ts'
@@ -45,7 +45,9 @@ const filters = { ...RunFilters, artifacts: maybe(ArtifactFilter) }
 const Filter = Type.Object({ ...filters, sort: Sort, ...Paging })
 const Count = Type.Object(filters)
 
-export function artifacts(app: Api, { commands, store, newId }: OrchestrationNeeds): void {
+export function artifacts(app: Api, needs: OrchestrationNeeds): void {
+  const { commands, store, newId } = needs
+
   app.post('/artifacts/', { schema: { body: Create, response: { 201: Artifact } } }, async ({ body }, reply) => {
     const id = newId()
     const fields = {
@@ -58,18 +60,17 @@ export function artifacts(app: Api, { commands, store, newId }: OrchestrationNee
       flow_run_id: body.flow_run_id ? uuid(body.flow_run_id) : null,
       task_run_id: body.task_run_id ? uuid(body.task_run_id) : null,
     }
-    const { row } = await commands.record(ARTIFACTS, id, { type: 'create', fields })
-    return reply.code(201).send(artifactOf(row as ArtifactRow))
+    return reply.code(201).send(artifactOf(await createArtifact(needs, fields)))
   })
 
-  app.get(`/artifacts/${ID}`, { schema: { params: Params, response: { 200: Artifact } } }, ({ params }) =>
-    found(sql.fragment`t.id = ${params.id}`),
+  app.get(`/artifacts/${ID}`, { schema: { params: Params, response: { 200: Artifact } } }, async ({ params }) =>
+    artifactOf(await found(sql.fragment`t.id = ${params.id}`)),
   )
 
   app.get(
     '/artifacts/:key/latest',
     { schema: { params: Type.Object({ key: Type.String() }), response: { 200: Artifact } } },
-    ({ params }) => found(sql.fragment`t.key = ${params.key} and ${isLatest}`),
+    async ({ params }) => artifactOf(await found(sql.fragment`t.key = ${params.key} and ${isLatest}`)),
   )
 
   app.patch(
@@ -86,8 +87,7 @@ export function artifacts(app: Api, { commands, store, newId }: OrchestrationNee
     `/artifacts/${ID}`,
     { schema: { params: Params, response: { 204: Nothing } } },
     async ({ params }, reply) => {
-      await found(sql.fragment`t.id = ${params.id}`)
-      await commands.record(ARTIFACTS, params.id, { type: 'delete' })
+      await deleteArtifact(needs, await found(sql.fragment`t.id = ${params.id}`))
       return reply.code(204).send(null)
     },
   )
@@ -105,7 +105,7 @@ export function artifacts(app: Api, { commands, store, newId }: OrchestrationNee
       const rows = await select(body, sql.fragment`${isLatest} and ${artifactsWhere(body)}`)
       return rows.map((row) => ({
         ...artifactOf(row),
-        id: derivedId('artifact-collection', row.key ?? ''),
+        id: collectionId(row.key ?? ''),
         latest_id: row.id,
       }))
     },
@@ -124,10 +124,10 @@ export function artifacts(app: Api, { commands, store, newId }: OrchestrationNee
     return store.read((tx) => artifactTable.select(tx, where, rest))
   }
 
-  async function found(which: FragmentSqlToken) {
+  async function found(which: FragmentSqlToken): Promise<ArtifactRow> {
     const row = await store.read((tx) => artifactTable.find(tx, which))
     if (row === null) throw new NotFound('Artifact not found.')
-    return artifactOf(row)
+    return row
   }
 }
 

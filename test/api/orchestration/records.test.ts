@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { waitUntil } from '#test/wait-until.ts'
 import { type Answer, apiClient } from './client.ts'
 
 test('variables and artifacts', async (t) => {
@@ -48,6 +49,22 @@ test('variables and artifacts', async (t) => {
     const keyed = { artifacts: { key: { exists_: true }, type: { any_: ['table'] } } }
     assert.equal((await api.call(200, 'POST', '/artifacts/filter', keyed)).length, 1)
     assert.equal(await api.call(200, 'POST', '/artifacts/latest/count', {}), 1)
+    await api.call(204, 'DELETE', `/artifacts/${first.id}`)
+    const resource = { id: [`prefect.artifact-collection.${collection.id}`] }
+    const told = async () => {
+      const { events } = await api.call(200, 'POST', '/events/filter', { filter: { resource, order: 'ASC' } })
+      return events.length === 4 && events
+    }
+    const events: Answer[] = await waitUntil(told, { what: 'the log to have what the collection was' })
+    assert.deepEqual(
+      events.map(({ event, payload, related }) => [event, payload.data, related[0]['prefect.resource.id']]),
+      [
+        ['prefect.artifact-collection.created', [{ a: 1 }], `prefect.artifact.${first.id}`],
+        ['prefect.artifact-collection.updated', 'two', `prefect.artifact.${second.id}`],
+        ['prefect.artifact-collection.updated', [{ a: 1 }], `prefect.artifact.${first.id}`],
+        ['prefect.artifact-collection.deleted', [{ a: 1 }], `prefect.artifact.${first.id}`],
+      ],
+    )
     await api.call(422, 'POST', '/artifacts/', { key: 'Not So' })
     await api.call(404, 'GET', '/artifacts/none/latest')
   })
