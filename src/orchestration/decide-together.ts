@@ -142,7 +142,8 @@ function isAhead(version: VersionConflict['actual'], row: Versioned | null): boo
 export function notApplied(): StoreUnavailable {
   return new StoreUnavailable(
     'The command is in Redis, but no recorder has applied it yet: see that `millrace services start` runs and reaches ' +
-      'Postgres. Giving the command again does no harm.',
+      'Postgres. It takes effect as soon as one does. A change may be given again, and a run with an idempotency key; what ' +
+      'has a name of its own is there already then (409), and of anything else there would be two: look first.',
   )
 }
 

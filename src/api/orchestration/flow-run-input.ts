@@ -71,10 +71,14 @@ export function flowRunInput(app: Api, needs: OrchestrationNeeds): void {
     },
   )
 
-  app.get(`/flow_runs/${ID}/input/:key`, { schema: { params: One } }, async ({ params }, reply) => {
-    const input = await find(params.id, params.key)
-    return reply.type('text/plain; charset=utf-8').send(input.value)
-  })
+  app.get(
+    `/flow_runs/${ID}/input/:key`,
+    { schema: { params: One, response: { 200: Type.String({ description: 'The value, as it was sent.' }) } } },
+    async ({ params }, reply) => {
+      const input = await find(params.id, params.key)
+      return reply.type('text/plain; charset=utf-8').send(input.value)
+    },
+  )
 
   app.delete(
     `/flow_runs/${ID}/input/:key`,
