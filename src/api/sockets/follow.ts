@@ -9,7 +9,14 @@ import type { Gap, Tail, TailListener } from '#src/bus/tail.ts'
 import { type Criteria, compileFilter } from '#src/events/filter.ts'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
-import { type EventPosition, type GapPage, LAST_INDEX, readBackfill, readGap } from '#src/store/event-backfill.ts'
+import {
+  type BackfillPage,
+  type EventPosition,
+  type GapPage,
+  LAST_INDEX,
+  readBackfill,
+  readGap,
+} from '#src/store/event-backfill.ts'
 import type { StoredEvent } from '#src/store/event-query/columns.ts'
 import type { Store } from '#src/store/pool.ts'
 import { CLOSE, closeSocket } from './closing.ts'
@@ -24,7 +31,7 @@ import type { WaitingTotal } from './waiting-total.ts'
 /** Where events come from. */
 export interface LiveSource {
   readonly tail: Tail
-  readonly store: Pick<Store, 'read'>
+  readonly store: Store
   readonly progress: LogProgress
 }
 
@@ -82,12 +89,12 @@ export async function follow(
   }
 
   async function sendBackfill(through: readonly EntryId[]): Promise<void> {
-    let after: StoredEvent | null = null
+    let after: BackfillPage['after'] = null
     do {
-      const page = { criteria, through, after, limit: PAGE_EVENTS }
-      const events: readonly StoredEvent[] = await persistently(() => source.store.read((tx) => readBackfill(tx, page)))
-      await sendAll(events)
-      after = events.length < PAGE_EVENTS ? null : (events.at(-1) ?? null)
+      const page: BackfillPage = { criteria, through, after, limit: PAGE_EVENTS }
+      const found = await persistently(() => readBackfill(source.store, page))
+      await sendAll(found.events)
+      after = found.next
     } while (after !== null && outbox.isOpen)
   }
 
@@ -110,7 +117,7 @@ export async function follow(
     await reaches(seam.map((position, i) => (i === partition ? through : position)))
     while (next !== null && outbox.isOpen) {
       const page: GapPage = { criteria, partition, after: next, through, limit: PAGE_EVENTS }
-      const found = await persistently(() => source.store.read((tx) => readGap(tx, page)))
+      const found = await persistently(() => readGap(source.store, page))
       await sendAll(found.events)
       next = found.next
     }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { criteriaOf, type EventFilter } from '#src/events/filter.ts'
+import { type BackfillPage, type GapPage, readBackfill, readGap } from '#src/store/event-backfill.ts'
 import { countEvents, queryEvents } from '#src/store/event-query.ts'
-import { explaining } from './explaining.ts'
+import { explaining, type Plan } from './explaining.ts'
 import { logStore, makeDays } from './log.ts'
 import { fillSample, flowRunId, sampleId } from './sample.ts'
 
@@ -106,6 +107,40 @@ test('plans on 200,000 events of three days', async (t) => {
   })
 
   await t.test(
+    'a live reader’s backfill takes no more rows at once than a window has, whatever it asks for',
+    async () => {
+      const through = Array.from({ length: 8 }, () => ({ ms: Number.MAX_SAFE_INTEGER, seq: 0 }))
+      for (const [name, filter] of [...CASES, ...WALKS]) {
+        const seen = explaining(store)
+        const criteria = criteriaOf({
+          ...filter,
+          occurred: { since: '2026-03-01T00:00:00Z', until: '2026-03-04T00:00:00Z' },
+        })
+        let page: BackfillPage | null = { criteria, through, after: null, limit: 250 }
+        for (let pages = 0; page !== null && pages < 3; pages++) {
+          const { next }: Awaited<ReturnType<typeof readBackfill>> = await readBackfill(seen.store, page)
+          page = next && { ...page, after: next }
+        }
+        assertBounded(name, seen.plans)
+      }
+    },
+  )
+
+  await t.test('what fills a live reader’s gap is read by position, a window at a time', async () => {
+    for (const [name, filter] of [...CASES, ...WALKS]) {
+      const seen = explaining(store)
+      const through = { ms: Number.MAX_SAFE_INTEGER, seq: 0 }
+      const after = { ms: 0, seq: 0, index: 0 }
+      let page: GapPage | null = { criteria: criteriaOf(filter), partition: 0, after, through, limit: 250 }
+      for (let pages = 0; page !== null && pages < 3; pages++) {
+        const { next }: Awaited<ReturnType<typeof readGap>> = await readGap(seen.store, page)
+        page = next && { ...page, after: next }
+      }
+      assertBounded(name, seen.plans, 10_000)
+    }
+  })
+
+  await t.test(
     'without statistics, as on a day whose first minute is being written, ordered plans are the same',
     async () => {
       await store.hot.query('delete from pg_statistic where starelid = any($1::regclass[])', [DAYS])
@@ -122,6 +157,13 @@ test('plans on 200,000 events of three days', async (t) => {
     },
   )
 })
+
+function assertBounded(name: string, plans: readonly Plan[], mostRows = MOST_ROWS_A_STATEMENT): void {
+  for (const plan of plans) {
+    assert.ok(!plan.scans.includes('Seq Scan'), `${name}: ${JSON.stringify(plan, null, 1)}`)
+    assert.ok(plan.rows <= mostRows, `${name}: ${JSON.stringify(plan, null, 1)}`)
+  }
+}
 
 function asksForTerms({ resource, related, any_resource }: EventFilter): boolean {
   return Boolean(resource?.labels ?? related ?? any_resource)
