@@ -8,12 +8,15 @@ import { type CommonQueryMethods, type FragmentSqlToken, row, sql } from './sql.
 export interface RowTable<Row> {
   /** Rows in the order of `rest`: `order by … limit …`. The table is called `t` in both fragments. */
   select(db: CommonQueryMethods, where: FragmentSqlToken, rest?: FragmentSqlToken): Promise<Row[]>
-  /** The row that a condition leaves; null when there is none. */
-  find(db: CommonQueryMethods, where: FragmentSqlToken): Promise<Row | null>
+  /** The row that a condition leaves; null when there is none. @param order which one, where it may leave several */
+  find(db: CommonQueryMethods, where: FragmentSqlToken, order?: FragmentSqlToken): Promise<Row | null>
   count(db: CommonQueryMethods, where: FragmentSqlToken): Promise<number>
   /** What of a row Postgres would refuse, such as a number that is too large for its column; null when it takes it all. */
   refusal(row: Row): string | null
 }
+
+/** Of several things that were given one name in the same instant, the one that is found by it. */
+export const CREATED_FIRST = sql.fragment`order by t.created, t.id`
 
 const NOTHING = sql.fragment``
 const Anything = row(Type.Record(Type.String(), Type.Unknown()))
@@ -48,7 +51,7 @@ export function rowTable<Row>(table: string, columns: TProperties): RowTable<Row
 
   return {
     select,
-    find: async (db, where) => (await select(db, where, sql.fragment`limit 1`))[0] ?? null,
+    find: async (db, where, order = NOTHING) => (await select(db, where, sql.fragment`${order} limit 1`))[0] ?? null,
     count: async (db, where) =>
       (await db.one(sql.type(Count)`select count(*) as count from ${from} t where ${where}`)).count,
     refusal(row) {

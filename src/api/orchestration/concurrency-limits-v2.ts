@@ -13,6 +13,7 @@ import {
   setActiveSlots,
 } from '#src/orchestration/index.ts'
 import { concurrencyLimitTable } from '#src/store/concurrency-limit.ts'
+import { CREATED_FIRST } from '#src/store/row-table.ts'
 import { sql } from '#src/store/sql.ts'
 import { Conflict, NotFound } from '../../errors.ts'
 import type { Api } from '../route.ts'
@@ -127,7 +128,7 @@ export function concurrencyLimitsV2(app: Api, needs: OrchestrationNeeds): void {
   async function limitWith(idOrName: string): Promise<ConcurrencyLimitRow> {
     const id = readUuid(idOrName)
     const which = id === null ? sql.fragment`t.name = ${idOrName}` : sql.fragment`t.id = ${id}`
-    const row = await store.read((tx) => concurrencyLimitTable.find(tx, which))
+    const row = await store.read((tx) => concurrencyLimitTable.find(tx, which, CREATED_FIRST))
     if (row === null) throw new NotFound('Concurrency Limit not found')
     return row
   }

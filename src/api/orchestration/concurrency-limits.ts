@@ -15,6 +15,7 @@ import {
   takeSlots,
 } from '#src/orchestration/index.ts'
 import { concurrencyLimitTable } from '#src/store/concurrency-limit.ts'
+import { CREATED_FIRST } from '#src/store/row-table.ts'
 import { type FragmentSqlToken, sql } from '#src/store/sql.ts'
 import { NotFound } from '../../errors.ts'
 import type { Api } from '../route.ts'
@@ -145,7 +146,7 @@ export function concurrencyLimits(app: Api, needs: OrchestrationNeeds): void {
   }
 
   async function found(which: FragmentSqlToken): Promise<ConcurrencyLimitRow> {
-    const row = await store.read((tx) => concurrencyLimitTable.find(tx, which))
+    const row = await store.read((tx) => concurrencyLimitTable.find(tx, which, CREATED_FIRST))
     if (row === null) throw new NotFound('Concurrency limit not found')
     return row
   }

@@ -3,6 +3,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Variable as Row, type VariableRow } from '#src/events/variable.ts'
 import { type Changes, derivedId, VARIABLES } from '#src/orchestration/index.ts'
 import { filterOf, IdTerm, idIs, joined, NameTerm, nameIs, TagsTerm, tagsAre } from '#src/store/filters/terms.ts'
+import { CREATED_FIRST } from '#src/store/row-table.ts'
 import { type FragmentSqlToken, sql } from '#src/store/sql.ts'
 import { variableTable } from '#src/store/variable.ts'
 import { Conflict, NotFound } from '../../errors.ts'
@@ -108,7 +109,7 @@ export function variables(app: Api, { commands, store, newId }: OrchestrationNee
   }
 
   function find(which: FragmentSqlToken): Promise<VariableRow | null> {
-    return store.read((tx) => variableTable.find(tx, which))
+    return store.read((tx) => variableTable.find(tx, which, CREATED_FIRST))
   }
 }
 

@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox'
 import type { WorkQueueRow } from '#src/events/work-pool.ts'
 import {
   createQueue,
+  DEFAULT_POOL,
   deleteQueue,
   ensureDefaultPool,
   POLLED_WITHIN_SECONDS,
@@ -57,11 +58,12 @@ export function workQueues(app: Api, needs: OrchestrationNeeds): void {
     '/work_queues/name/:name',
     { schema: { params: Type.Object({ name: Type.String() }), response: { 200: WorkQueueResponse } } },
     async ({ params }) => {
+      // Clients that know no pools mean the queue that they made: it is in the default pool.
       const [queue] = await store.read((tx) =>
         workQueueTable.select(
           tx,
           sql.fragment`t.name = ${params.name}`,
-          sql.fragment`order by t.created, t.id limit 1`,
+          sql.fragment`order by (t.work_pool_name = ${DEFAULT_POOL}) desc, t.created, t.id limit 1`,
         ),
       )
       if (queue === undefined) throw new NotFound('work queue not found')

@@ -2,6 +2,7 @@
 import { Forbidden, NotFound } from '#src/errors.ts'
 import type { WorkPoolRow, WorkQueueRow } from '#src/events/work-pool.ts'
 import type { Store } from '#src/store/pool.ts'
+import { CREATED_FIRST } from '#src/store/row-table.ts'
 import { sql } from '#src/store/sql.ts'
 import { workPoolTable, workQueueTable } from '#src/store/work-pool.ts'
 import type { Commands } from '../commands.ts'
@@ -33,7 +34,9 @@ export async function queueNamed(
 
 /** The queue of a pool; null when there is none of this name. */
 export function findQueue(store: Pick<Store, 'read'>, pool: string, name: string): Promise<WorkQueueRow | null> {
-  return store.read((tx) => workQueueTable.find(tx, sql.fragment`t.work_pool_name = ${pool} and t.name = ${name}`))
+  return store.read((tx) =>
+    workQueueTable.find(tx, sql.fragment`t.work_pool_name = ${pool} and t.name = ${name}`, CREATED_FIRST),
+  )
 }
 
 /** The queues of a pool, those of the highest priority first. */

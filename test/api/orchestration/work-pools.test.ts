@@ -68,6 +68,9 @@ test('work pools', async (t) => {
     assert.notEqual(again.id, queue.id)
     assert.deepEqual(await api.call(200, 'GET', `/work_queues/${queue.id}`), queue)
     assert.equal((await api.call(200, 'GET', '/work_queues/name/higher')).id, queue.id)
+    const unpooled = await api.call(201, 'POST', '/work_queues/', { name: 'higher' })
+    assert.equal((await api.call(200, 'GET', '/work_queues/name/higher')).id, unpooled.id, 'of those who know no pools')
+    await api.call(204, 'DELETE', `/work_queues/${unpooled.id}`)
     assert.equal((await api.call(200, 'GET', `/work_queues/${queue.id}/status`)).healthy, false)
     const found = { work_queues: { name: { startswith_: ['hi'] } } }
     assert.deepEqual(names(await api.call(200, 'POST', '/work_queues/filter', found)), ['higher', 'high'])
