@@ -8,6 +8,7 @@ import { deadLetters } from './api/dead-letters.ts'
 import { eventIngest } from './api/event-ingest.ts'
 import { eventQueries } from './api/event-queries.ts'
 import { createIngest } from './api/ingest.ts'
+import { listenAt } from './api/listen.ts'
 import { losses } from './api/losses.ts'
 import { orchestration } from './api/orchestration/index.ts'
 import { projectionRebuilds } from './api/projection-rebuilds.ts'
@@ -193,7 +194,7 @@ async function start(
     version: VERSION,
   })
   onStop(() => api.close())
-  const url = await api.listen({ host: settings.server.host, port: settings.server.port })
+  const url = await listenAt(api, { ...settings.server, setting: 'MILLRACE_SERVER' })
   return { url, lines: [...greeting(url), ...lines] }
 }
 
@@ -345,7 +346,7 @@ async function serveStatus(
 ): Promise<string> {
   const status = await createStatusApi({ settings, log, metrics, probes })
   onStop(() => status.close())
-  return status.listen({ host: settings.metrics.host, port: settings.metrics.port })
+  return listenAt(status, { ...settings.metrics, setting: 'MILLRACE_METRICS' })
 }
 
 function greeting(url: string): string[] {

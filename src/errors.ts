@@ -264,6 +264,16 @@ export class UpgradeFailed extends AppError {
   }
 }
 
+/** Nothing can be served where the settings say. Remedy: free the address, or set another host or port. */
+export class ListenFailed extends AppError {
+  readonly code = 'LISTEN_FAILED'
+
+  /** @param setting what the names of the two settings begin with */
+  constructor(reason: string, setting: string, options?: ErrorOptions) {
+    super(`Nothing can be served there (${reason}): free it, or set ${setting}_PORT or ${setting}_HOST.`, options)
+  }
+}
+
 /** Services on their own need servers that an API uses too. Remedy: name both. */
 export class ServersUnset extends AppError {
   readonly code = 'SERVERS_UNSET'
