@@ -1,5 +1,5 @@
 /** Checks what a request brings against its TypeBox schema. */
-import { FormatRegistry, type TSchema } from '@sinclair/typebox'
+import { FormatRegistry, type TSchema, TypeGuard } from '@sinclair/typebox'
 import { TypeCompiler, ValueErrorType } from '@sinclair/typebox/compiler'
 import { Value, type ValueError } from '@sinclair/typebox/value'
 import type { FastifySchemaCompiler } from 'fastify'
@@ -43,7 +43,8 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
   const check = TypeCompiler.Compile(schema)
   const part = httpPart === 'querystring' ? 'query' : httpPart === 'params' ? 'path' : httpPart
   return (data: unknown) => {
-    const filled = Value.Default(schema, data)
+    // A list in place of an object has members that are its own, such as `sort`, and they can't be filled in.
+    const filled = Array.isArray(data) && TypeGuard.IsObject(schema) ? data : Value.Default(schema, data)
     const value = httpPart === 'body' ? filled : Value.Convert(schema, filled)
     if (check.Check(value)) return { value }
     const problems: RequestProblem[] = []

@@ -5,6 +5,7 @@
 import { Type } from '@sinclair/typebox'
 import pg from 'pg'
 import { createPool, type DatabasePool, type DatabaseTransactionConnection } from 'slonik'
+import { RequestRefused } from '#src/errors.ts'
 import type { Queryable } from './checkpoint.ts'
 import { KEEP_ALIVE_AFTER_MS, promptly } from './silence.ts'
 import { slonikDriver } from './slonik-driver.ts'
@@ -114,6 +115,9 @@ async function setLocal(tx: DatabaseTransactionConnection, settings: LocalSettin
 const METHODS = ['any', 'anyFirst', 'connect', 'exists', 'many', 'manyFirst', 'maybeOne', 'maybeOneFirst', 'one']
 const ASYNC_METHODS = new Set<PropertyKey>([...METHODS, 'oneFirst', 'query', 'record', 'transaction'])
 
+/** SQLSTATE for text with a NUL character among the values of a statement. Whoever asks has sent it. */
+const NOT_OF_CHARACTERS = '22021'
+
 /** The pool, with its rejections passed through `storeError`. A connection inside a transaction still throws slonik's. */
 function mappingErrors(pool: DatabasePool): DatabasePool {
   return new Proxy(pool, {
@@ -124,6 +128,8 @@ function mappingErrors(pool: DatabasePool): DatabasePool {
         try {
           return await member.apply(target, args)
         } catch (error) {
+          if ((error as { readonly code?: unknown }).code === NOT_OF_CHARACTERS)
+            throw new RequestRefused('Text with a NUL character names nothing: none can be stored.', { cause: error })
           throw storeError(error)
         }
       }

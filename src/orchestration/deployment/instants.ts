@@ -1,6 +1,6 @@
 /** When a deployment's schedule is due: Prefect's way to write it, computed by `scheduler/`. */
 import { CommandInvalid, ScheduleInvalid } from '#src/errors.ts'
-import { instantOfMs, parseInstant } from '#src/events/instant.ts'
+import { instantOfMs, parseInstantOrDate } from '#src/events/instant.ts'
 import { compileSchedule, type Schedule, type ScheduleSpec } from '#src/scheduler/index.ts'
 
 type Written = Readonly<Record<string, unknown>>
@@ -79,7 +79,7 @@ function storedForm(written: Written, now: string): Written {
 
 function anchorOf(date: unknown, now: string): string {
   if (date === undefined || date === null) return now
-  const found = typeof date === 'string' || typeof date === 'number' ? parseInstant(date) : null
+  const found = parseInstantOrDate(date)
   if (found === null) throw new CommandInvalid(`The schedule's anchor_date ${JSON.stringify(date)} is no date.`)
   return found.iso
 }

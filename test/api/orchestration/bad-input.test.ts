@@ -49,6 +49,12 @@ test('what clients should not send is answered as by Prefect', async (t) => {
       ['POST', '/deployments/', { flow_id: flowId, name: 'x', schedules: [{ ...hourly, max_scheduled_runs: 51 }] }],
       ['POST', '/logs/', { name: 'x' }],
       ['POST', '/task_runs/', { task_key: 'x' }],
+      ['POST', '/task_runs/', { task_key: 'x', dynamic_key: '0', colour: 'red' }],
+      ['POST', `/task_runs/${randomUUID()}/set_state`, { state: { type: 'FLYING' } }],
+      ['POST', '/flow_runs/filter', [1, 2]],
+      ['POST', '/flow_runs/paginate', { page: 0 }],
+      ['POST', '/work_pools/filter', { work_pools: { colour: 'red' } }],
+      ['POST', '/variables/', { name: 'long', value: 'x'.repeat(5_000) }],
     ]
     for (const [method, path, body] of wrong) {
       const { status, body: answer } = await call(method, path, body)
@@ -122,8 +128,34 @@ test('what clients should not send is answered as by Prefect', async (t) => {
     assert.equal((await call('POST', '/flow_runs/count', day)).body, 3, 'a date alone is its midnight')
     const now = await newRun({ state: { type: 'SCHEDULED' } })
     assert.ok(Math.abs(Date.parse(String(now.next_scheduled_start_time)) - Date.now()) < 60_000)
-    const state = { type: 'SCHEDULED', state_details: { scheduled_time: 'tomorrow' } }
-    assert.equal((await call('POST', '/flow_runs/', { flow_id: flowId, state })).status, 422)
+    const { body: deployment } = await call('POST', '/deployments/', { flow_id: flowId, name: 'dated' })
+    const anchored = { interval: 3_600, anchor_date: '2026-02-28' }
+    const schedules = `/deployments/${deployment.id}/schedules`
+    assert.equal((await call('POST', schedules, [{ schedule: anchored }])).status, 201)
+    assert.equal(
+      (await call('POST', `/deployments/${deployment.id}/schedule`, { start_time: '2099-01-02' })).status,
+      200,
+    )
+    for (const when of ['tomorrow', '2026-02-30', '2026-02-30T00:00:00Z', '', 1e15, true, {}]) {
+      const log = { name: 'x', level: 20, message: 'x', timestamp: when }
+      const asked: [string, object][] = [
+        ['/flow_runs/', { flow_id: flowId, state: { type: 'SCHEDULED', state_details: { scheduled_time: when } } }],
+        ['/flow_runs/filter', { flow_runs: { start_time: { after_: when } } }],
+        ['/logs/filter', { logs: { timestamp: { before_: when } } }],
+        ['/flow_runs/history', { history_start: when, history_end: when, history_interval_seconds: 60 }],
+        [`/deployments/${deployment.id}/schedule`, { start_time: when }],
+        [schedules, [{ schedule: { interval: 3_600, anchor_date: when } }]],
+        ['/logs/', [log]],
+      ]
+      for (const [path, body] of asked) {
+        const answer = await call('POST', path, body)
+        assert.deepEqual(
+          [answer.status, answer.body.exception_message],
+          [422, 'Invalid request received.'],
+          `${path} ${when}`,
+        )
+      }
+    }
   })
 
   await t.test('a state that names another run belongs to the run that it is given to', async () => {
@@ -137,6 +169,32 @@ test('what clients should not send is answered as by Prefect', async (t) => {
     const again = await call('POST', `/flow_runs/${one.id}/set_state`, { state })
     assert.deepEqual([again.status, again.body.status], [200, 'REJECT'], 'and it is taken once')
     assert.equal((await call('GET', `/flow_runs/${other.id}`)).body.state_type, 'PENDING')
+
+    const task = { flow_run_id: one.id, task_key: 'x', dynamic_key: '0' }
+    const { body: mine } = await call('POST', '/task_runs/', task)
+    const { body: foreign } = await call('POST', '/task_runs/', { ...task, dynamic_key: '1' })
+    const details = { task_run_id: foreign.id, flow_run_id: other.id }
+    const told = await call('POST', `/task_runs/${mine.id}/set_state`, {
+      state: { type: 'RUNNING', state_details: details },
+    })
+    const { task_run_id, flow_run_id } = told.body.state.state_details
+    assert.deepEqual([told.body.status, task_run_id, flow_run_id], ['ACCEPT', mine.id, one.id])
+    assert.equal((await call('GET', `/task_runs/${foreign.id}`)).body.state_type, 'PENDING')
+  })
+
+  await t.test('text that nothing can have names nothing', async () => {
+    for (const path of ['/flows/name/', '/work_pools/', '/variables/name/', '/v2/concurrency_limits/']) {
+      const { status, body } = await call('GET', `${path}a%00`)
+      assert.deepEqual([status, body.code], [422, 'REQUEST_REFUSED'], path)
+    }
+    for (const flow_runs of [{ name: { any_: ['\0'] } }, { tags: { all_: ['\0'] } }]) {
+      const { status, body } = await call('POST', '/flow_runs/filter', { flow_runs })
+      assert.deepEqual([status, body.code], [422, 'REQUEST_REFUSED'])
+    }
+    assert.equal(
+      (await call('POST', '/deployments/', { flow_id: flowId, name: 'x', work_pool_name: '\0' })).status,
+      422,
+    )
   })
 
   await t.test('parameters up to 512 KiB, with all their digits', async () => {
@@ -148,6 +206,14 @@ test('what clients should not send is answered as by Prefect', async (t) => {
     })
     assert.equal(status, 422)
     assert.match(body.exception_detail[0].msg, /must be less than 524,288 bytes/)
+    const tooLarge = { parameters: { text: `${text}${text}` } }
+    const { body: deployment } = await call('POST', '/deployments/', { flow_id: flowId, name: 'large' })
+    for (const [method, path, more] of [
+      ['PATCH', `/flow_runs/${(await newRun()).id}`, {}],
+      ['POST', `/deployments/${deployment.id}/create_flow_run`, {}],
+      ['POST', '/deployments/', { flow_id: flowId, name: 'larger' }],
+    ] as const)
+      assert.equal((await call(method, path, { ...tooLarge, ...more })).status, 422, path)
     const digits = '123456789012345678901234567890'
     const exact = await call('POST', '/flow_runs/', `{"flow_id":"${flowId}","parameters":{"n":${digits}}}`)
     assert.equal(exact.status, 201)
@@ -214,6 +280,8 @@ test('what clients should not send is answered as by Prefect', async (t) => {
       await call('POST', `/flow_runs/${running.id}/set_state`, { state: { type } })
     const status = async (path: string) => (await call('GET', path)).status
 
+    const refused = await call('DELETE', '/work_pools/used/queues/default')
+    assert.deepEqual([refused.status, refused.body.detail], [400, "Can't delete a pool's default queue."])
     assert.equal((await call('DELETE', `/work_queues/${queue.id}`)).status, 204)
     assert.equal((await call('GET', `/deployments/${made.id}`)).body.work_queue_id, null)
     assert.equal((await call('DELETE', '/work_pools/used')).status, 204)
