@@ -27,6 +27,17 @@ export interface Ensured {
   readonly made: boolean
   /** Null when nothing shows that anything was lost. */
   readonly loss: BusLoss | null
+  /** Of the first event behind the checkpoint, there or to come; null behind an entry that somebody else wrote. */
+  readonly nextNumber: number | null
+}
+
+export interface EnsureOptions {
+  /** Who has to hold the partition's lease; left out, nobody has to. */
+  readonly owner?: string
+  /** The group was made before, by whomever. */
+  readonly wasHere?: boolean
+  /** Called while what was lost can still be seen; when it throws, nothing is changed and `ensure` throws the same. */
+  readonly onLoss?: (loss: BusLoss) => Promise<void>
 }
 
 /** What Redis has lost, as far as one group can tell. */
@@ -42,8 +53,7 @@ export interface BusLoss {
   readonly toInclusive: EntryId | null
   /**
    * `flushed`: the stream began anew. `rolled_back`: it is an older state, as after a failover to a replica that lagged.
-   * `missing`: the group was gone, or had acknowledged more than its checkpoint knows (Postgres is an older state), and
-   * running numbers are skipped behind the checkpoint.
+   * `missing`: running numbers are skipped behind the checkpoint.
    */
   readonly cause: 'flushed' | 'rolled_back' | 'missing'
   /** How many events, where that is known. */
@@ -61,15 +71,11 @@ export interface GroupReader {
    * To be called before a partition is read, and after every failure: makes the group where it or the stream is missing,
    * and where Redis has come back without its latest entries, brings ids and numbers above what was applied.
    * @param at the group's checkpoint in Postgres
-   * @param eventCount events applied up to it, counted from the stream's beginning
-   * @param onLoss called while what was lost can still be seen; when it throws, nothing is changed and this throws the same
+   * @param eventCount events applied up to it: the number that the first event behind it has to have. Where something was
+   * lost it is `nextNumber` from then on
+   * @throws NotOwner when `owner` doesn't hold the lease: nothing is changed, since his checkpoint may be old
    */
-  ensure(
-    partition: number,
-    at: EntryId,
-    eventCount?: number,
-    onLoss?: (loss: BusLoss) => Promise<void>,
-  ): Promise<Ensured>
+  ensure(partition: number, at: EntryId, eventCount?: number, options?: EnsureOptions): Promise<Ensured>
   /** Entries never delivered to the group, per partition in order; waits `blockMs` for the first. */
   readNew(partitions: readonly number[], maxBytes: number, blockMs: number): Promise<Entry[]>
   readPending(partition: number, after: EntryId, count: number): Promise<PendingEntries>
@@ -92,24 +98,25 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
     partition: number,
     at: EntryId,
     eventCount = 0,
-    onLoss?: (loss: BusLoss) => Promise<void>,
+    { owner = '', wasHere = false, onLoss }: EnsureOptions = {},
   ): Promise<Ensured> {
-    const names = [keys.stream(partition), keys.state(partition)]
-    const step = async (look: 0 | 1) => {
-      try {
-        return (await runScript(redis, 'ensure', names, [group, at.ms, at.seq, eventCount, look])) as EnsureReply
-      } catch (error) {
+    const names = [keys.stream(partition), keys.state(partition), keys.lease(partition, group)]
+    const step = async (look: 0 | 1): Promise<EnsureReply> => {
+      const args = [group, at.ms, at.seq, eventCount, look, owner, wasHere ? 1 : 0]
+      const reply = (await runScript(redis, 'ensure', names, args).catch((error) => {
         throw asBusError(error)
-      }
+      })) as EnsureReply | null
+      if (reply === null) throw new NotOwner(`${owner} does not hold partition ${partition} of ${group}`)
+      return reply
     }
-    const reply = await step(onLoss ? 1 : 0)
+    let reply = await step(onLoss ? 1 : 0)
     const made = reply[0] === 1
     const loss = lossIn(reply, { group, partition, at, eventCount })
     if (loss !== null && onLoss) {
       await onLoss(loss)
-      await step(0)
+      reply = await step(0)
     }
-    return { made, loss }
+    return { made, loss, nextNumber: reply[5] === '' ? null : Number(reply[5]) }
   }
 
   async function read(streams: StreamsRead): Promise<Found> {
@@ -175,6 +182,9 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
 
 /** The group or the stream is not there any more: Redis lost data. A lost race the caller settles by making it again. */
 export class GroupGone extends Error {}
+
+/** The lease has passed to somebody else. A lost race: whoever asked looks again at what is his. */
+export class NotOwner extends Error {}
 
 /** See `lua/ensure.lua`. */
 type EnsureReply = [

@@ -81,7 +81,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   const buffer = new EntryBuffer(deps.batchEvents * 2, BUFFER_BYTES)
   const db = promptly(pool, deps.timeoutMs)
   const writer = createBatchWriter({ ...deps, db, owned, onDeadLetters: deps.onDeadLetters ?? (() => {}) })
-  const ledger = createLossLedger(db, log, deps.onLosses ?? (() => {}))
+  const ledger = createLossLedger({ ...deps, onRecorded: deps.onLosses ?? (() => {}) })
   const stopping = new AbortController()
   let writing: Promise<void> = Promise.resolve()
   let announcing: Promise<void> = Promise.resolve()

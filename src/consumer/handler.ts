@@ -25,6 +25,11 @@ export interface GroupHandler {
   prepare?(entries: readonly Entry[]): Promise<void>
   /** Called when partitions are gained, before anything of them is read, and now and then: dead letters may have gone. */
   learn?(partitions: readonly number[]): Promise<void>
+  /**
+   * Called in the transaction that takes down losses of the group, before it holds any checkpoint: events that others have
+   * may be among them, so what follows from the group's events has to be brought on from the log.
+   */
+  onLoss?(client: PoolClient, partitions: readonly number[]): Promise<void>
   /** Called with the dead letters that are filed, once they are committed. */
   filed?(letters: readonly DeadLetter[]): void
   /** Parts that set events aside for themselves: each has dead letters under its own name, and applies what is replayed. */

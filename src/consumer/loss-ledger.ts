@@ -1,7 +1,11 @@
+import type { Pool } from 'pg'
 import type { BusLoss, EntryId } from '#src/bus/index.ts'
 import type { Log } from '#src/log.ts'
-import type { Queryable } from '#src/store/checkpoint.ts'
+import { lockCheckpoints } from '#src/store/checkpoint.ts'
 import { insertLosses, type Loss, type LossCause } from '#src/store/loss.ts'
+import { inTransaction } from '#src/store/transaction.ts'
+import { StaleOwner } from './commit-batch.ts'
+import type { GroupHandler } from './handler.ts'
 
 /** What a consumer found to be gone. */
 export interface FoundLoss extends Omit<BusLoss, 'cause'> {
@@ -13,9 +17,16 @@ export interface FoundLoss extends Omit<BusLoss, 'cause'> {
 
 /** Takes losses down, and writes them to Postgres before what shows them is gone from Redis. */
 export interface LossLedger {
-  /** To be followed by `flush`, before anything is acknowledged or changed in Redis: it tells of a loss only once. */
-  add(loss: FoundLoss): void
-  /** Resolves when all that was added is in Postgres. @throws when Postgres does not take it; nothing is forgotten */
+  /**
+   * To be followed by `flush`, before anything is acknowledged or changed in Redis: it tells of a loss only once.
+   * @param epoch under which the partition was owned when this was found
+   */
+  add(loss: FoundLoss, epoch: number): void
+  /**
+   * Resolves when all that was added is in Postgres.
+   * @throws StaleOwner when a partition has another owner by now: what was found there is forgotten, since it may be the
+   * other one's doing. When Postgres does not take it, nothing is forgotten
+   */
   flush(): Promise<void>
   /** Losses that Postgres has not taken yet. */
   readonly waiting: number
@@ -24,15 +35,35 @@ export interface LossLedger {
 /** Bounded: after so many the log alone tells. */
 const MOST_WAITING = 10_000
 
-/** @param onRecorded told of losses that were not known before */
-export function createLossLedger(db: Queryable, log: Log, onRecorded: (losses: readonly Loss[]) => void): LossLedger {
-  let waiting: Loss[] = []
+export interface LossLedgerDeps {
+  readonly pool: Pool
+  /** Most milliseconds for one statement. */
+  readonly timeoutMs: number
+  readonly handler: Pick<GroupHandler, 'group' | 'onLoss'>
+  readonly log: Log
+  /** Told of losses that were not known before. */
+  readonly onRecorded: (losses: readonly Loss[]) => void
+}
+
+export function createLossLedger({ pool, timeoutMs, handler, log, onRecorded }: LossLedgerDeps): LossLedger {
+  let waiting: { readonly loss: Loss; readonly epoch: number }[] = []
   let flushing: Promise<void> = Promise.resolve()
 
   async function write(): Promise<void> {
     if (waiting.length === 0) return
     const writing = waiting
-    const recorded = await insertLosses(db, writing)
+    const epochs = new Map(writing.map(({ loss, epoch }) => [loss.partition, epoch]))
+    const losses = writing.map(({ loss }) => loss)
+    const recorded = await inTransaction(pool, timeoutMs, async (client) => {
+      await handler.onLoss?.(client, [...epochs.keys()])
+      const stale = await lockCheckpoints(client, handler.group, epochs)
+      if (stale.length > 0) throw new StaleOwner(stale)
+      return insertLosses(client, losses)
+    }).catch((error) => {
+      if (error instanceof StaleOwner)
+        waiting = waiting.filter(({ loss }) => !error.partitions.includes(loss.partition))
+      throw error
+    })
     waiting = waiting.slice(writing.length)
     for (const loss of recorded)
       log.error({ loss }, 'Redis lost entries of a stream; what was persisted is in the log, the rest is gone')
@@ -40,11 +71,11 @@ export function createLossLedger(db: Queryable, log: Log, onRecorded: (losses: r
   }
 
   return {
-    add(found) {
+    add(found, epoch) {
       const { group, partition, cause, detail, entries = null, events = null } = found
       const first = idAfter(found.fromExclusive)
       const loss = { group, partition, first, last: found.toInclusive ?? first, entries, events, cause, detail }
-      if (waiting.length < MOST_WAITING) waiting = [...waiting, loss]
+      if (waiting.length < MOST_WAITING) waiting = [...waiting, { loss, epoch }]
       else log.error({ loss }, 'Redis lost entries of a stream, and there is no room to keep this for the ledger')
     },
     get waiting() {

@@ -40,9 +40,11 @@ export function follows({ next }: OwnedPartition, entry: Entry): boolean {
   return next !== null && next.generation === entry.generation && next.number === entry.firstNumber
 }
 
-/** How many events are missing before an entry; 0 when it follows, or when that can't be known. */
+/** How many events are missing before an entry; 0 when it follows, or when the stream began anew. */
 export function missingBefore(owned: OwnedPartition, entry: Entry): number {
-  if (owned.next === null || owned.next.generation !== entry.generation) return 0
+  // Nothing was read since the partition was gained or read anew, so what is committed says which one is next.
+  if (owned.next === null) return Math.max(0, entry.firstNumber - owned.eventCount)
+  if (owned.next.generation !== entry.generation) return 0
   return Math.max(0, entry.firstNumber - owned.next.number)
 }
 

@@ -9,6 +9,8 @@ export const RENEW_MS = 300
 
 /** Tells which partitions this process is to own; the consumer does the taking and the giving back. */
 export interface Ownership {
+  /** The name under which this process holds its leases. */
+  readonly member: string
   /**
    * Renews what is owned and takes what is free, up to a fair share. Partitions above the share are named to be given
    * back, one at a time, so that only what must move moves.
@@ -45,6 +47,7 @@ export function createOwnership(leases: Leases, member: string, layout: Layout, 
   }
 
   return {
+    member,
     balance,
     release: (partition) => leases.release(partition),
     async leave(owned) {

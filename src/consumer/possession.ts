@@ -1,6 +1,13 @@
-import type { GroupReader } from '#src/bus/group-reader.ts'
-import { type Checkpoint, type Queryable, readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
+import { type BusLoss, type GroupReader, NotOwner } from '#src/bus/group-reader.ts'
+import {
+  type Checkpoint,
+  type Queryable,
+  readCheckpoints,
+  renumberCheckpoint,
+  takeCheckpoint,
+} from '#src/store/checkpoint.ts'
 import type { EntryBuffer } from './buffer.ts'
+import { StaleOwner } from './commit-batch.ts'
 import type { LossLedger } from './loss-ledger.ts'
 import { BEGINNING, type OwnedPartition, rewind } from './owned-partition.ts'
 import type { Ownership } from './ownership.ts'
@@ -33,6 +40,7 @@ export interface Possession {
 /** @param owned filled and emptied here, and read by everybody else */
 export function createPossession(owned: Map<number, OwnedPartition>, deps: PossessionDeps): Possession {
   const { group, db, reader, ownership, buffer, ledger, onGain, quiet } = deps
+  const seen = new Set<number>() // partitions in which this process has seen the group
   let era = 0
 
   function rewindAll(): void {
@@ -41,19 +49,32 @@ export function createPossession(owned: Map<number, OwnedPartition>, deps: Posse
     for (const partition of owned.values()) rewind(partition)
   }
 
-  /** Makes Redis agree with the checkpoint, and says so where it had lost something. */
-  async function ensure(partition: number, { position, eventCount }: Checkpoint): Promise<void> {
-    await reader.ensure(partition, position, eventCount, (loss) => {
-      ledger.add(loss)
+  /**
+   * Makes Redis agree with the checkpoint, and says so where it had lost something. Returns the number that the next event
+   * has: where it isn't the one that was to come, the checkpoint has it from now on, so that no hole is found twice.
+   * @throws StaleOwner when the partition went to another owner since the checkpoint was read
+   */
+  async function ensure({ partition, position, eventCount, epoch }: Checkpoint): Promise<number> {
+    const onLoss = (loss: BusLoss) => {
+      ledger.add(loss, epoch)
       return ledger.flush()
+    }
+    const options = { owner: ownership.member, wasHere: seen.has(partition), onLoss }
+    const { nextNumber } = await reader.ensure(partition, position, eventCount, options).catch((error) => {
+      throw error instanceof NotOwner ? new StaleOwner([partition]) : error
     })
+    seen.add(partition)
+    if (nextNumber === null || nextNumber === eventCount) return eventCount
+    if (!(await renumberCheckpoint(db, group, { partition, epoch, eventCount: nextNumber })))
+      throw new StaleOwner([partition])
+    return nextNumber
   }
 
   async function gain(partition: number): Promise<void> {
     const checkpoint = await takeCheckpoint(db, group, partition)
-    await ensure(partition, checkpoint)
+    const eventCount = await ensure(checkpoint)
     await onGain(partition)
-    const { position, eventCount, epoch } = checkpoint
+    const { position, epoch } = checkpoint
     owned.set(partition, {
       partition,
       epoch,
@@ -101,7 +122,15 @@ export function createPossession(owned: Map<number, OwnedPartition>, deps: Posse
       }
       rewindAll() // once more: the other loop has gone on meanwhile
       for (const partition of mine) if (!kept.includes(partition)) await lose(partition.partition)
-      for (const { partition } of kept) await ensure(partition, checkpoints.get(partition) as Checkpoint)
+      for (const partition of kept) {
+        if (owned.get(partition.partition) !== partition) continue // the other loop has lost it meanwhile
+        try {
+          partition.eventCount = await ensure(checkpoints.get(partition.partition) as Checkpoint)
+        } catch (error) {
+          if (!(error instanceof StaleOwner)) throw error
+          await lose(partition.partition) // with a Redis that was emptied leases are gone as well; they are taken again
+        }
+      }
     },
   }
 }

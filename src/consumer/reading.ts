@@ -84,11 +84,15 @@ export function createReading(deps: ReadingDeps): Reading {
       await acknowledge(
         partition,
         old.map(({ id }) => id),
+        old.at(-1),
       )
   }
 
-  async function acknowledge(partition: number, ids: readonly EntryId[]): Promise<void> {
-    if (ids.length > 0) await announce([{ partition, ids: ids.map(formatEntryId), done: 0, generation: '' }])
+  /** @param last of the entries that are applied: with it all before it are, so the backlog is counted from there */
+  async function acknowledge(partition: number, ids: readonly EntryId[], last?: Entry): Promise<void> {
+    if (ids.length === 0) return
+    const done = last === undefined ? 0 : last.firstNumber + last.lengths.length
+    await announce([{ partition, ids: ids.map(formatEntryId), done, generation: last?.generation ?? '' }])
   }
 
   async function fetchPending(partition: OwnedPartition): Promise<boolean> {
@@ -108,12 +112,15 @@ export function createReading(deps: ReadingDeps): Reading {
     const fresh = entries.filter((entry) => !isOld(partition, entry))
     const ahead = { ...partition } // how it will stand; it must not before the losses are in the ledger
     for (const entry of fresh) {
-      const missing = missingBefore(ahead, entry)
+      const { read } = ahead
+      const isTold = lost.some((id) => comparePositions(id, read) > 0 && comparePositions(id, entry.id) < 0)
+      const missing = isTold ? 0 : missingBefore(ahead, entry)
       if (missing > 0) noteLoss(partition, ahead.read, idBefore(entry.id), 'missing', { events: missing })
       advance(ahead, entry)
     }
     await ledger.flush()
-    await acknowledge(partition.partition, [...applied, ...lost])
+    const last = entries.findLast(({ id }) => comparePositions(id, partition.applied) <= 0)
+    await acknowledge(partition.partition, [...applied, ...lost], last)
     if (isPast()) return false
     partition.cursor = seen.at(-1) ?? partition.cursor
     const suspects = fresh
@@ -125,14 +132,14 @@ export function createReading(deps: ReadingDeps): Reading {
   }
 
   function noteLoss(
-    { partition }: OwnedPartition,
+    { partition, epoch }: OwnedPartition,
     fromExclusive: EntryId,
     toInclusive: EntryId,
     cause: 'trimmed' | 'missing',
     counts: { readonly entries?: number; readonly events?: number },
   ): void {
     const detail = cause === 'trimmed' ? 'pending entries were removed from the stream' : 'running numbers are skipped'
-    ledger.add({ group, partition, fromExclusive, toInclusive, cause, detail, ...counts })
+    ledger.add({ group, partition, fromExclusive, toInclusive, cause, detail, ...counts }, epoch)
   }
 
   return {

@@ -7,6 +7,7 @@ import type { PoolClient } from 'pg'
 import { type Entry, type Inspector, RECORDER } from '#src/bus/index.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import type { DeadLetter } from '#src/store/dead-letter.ts'
+import { markPartial } from '#src/store/projection.ts'
 import { noteLeft, passGate } from '#src/store/projection-gate.ts'
 import type { GroupHandler } from './handler.ts'
 import type { Projection } from './projection.ts'
@@ -140,6 +141,19 @@ export function createRecorder({ db, projections, inspector, onTable = () => {} 
       await waiting.learn(partitions)
     },
     prepare: async () => waiting.takeBack(),
+    async onLoss(client, partitions) {
+      // The log may have, or get, what was lost for the tables. Those that stand alone catch up, in order; those that are
+      // linked are made anew, since what one finds in another would be of a later time.
+      const { versions } = await passGate(client)
+      const linked = projections.filter((projection) => isLinked(projection, projections)).map(({ name }) => name)
+      await markPartial(client, linked)
+      await noteLeft(
+        client,
+        RECORDER,
+        [...versions.keys()].filter((name) => !linked.includes(name)),
+        partitions,
+      )
+    },
     filed: (letters) => waiting.keep(letters),
     async apply(client, entries) {
       waiting.takeBack()
@@ -155,6 +169,12 @@ export function createRecorder({ db, projections, inspector, onTable = () => {} 
       return recordBatch(client, await folding(client), entries, { ...how(leaves), lock: true })
     },
   }
+}
+
+/** It looks into another projection, or is looked into. */
+function isLinked(projection: Projection, all: readonly Projection[]): boolean {
+  const looksInto = (from: Projection, to: Projection) => Object.values(from.lookups).some((lookup) => lookup.in === to)
+  return all.some((other) => other !== projection && (looksInto(other, projection) || looksInto(projection, other)))
 }
 
 function isSame(a: readonly Projection[], b: readonly Projection[]): boolean {

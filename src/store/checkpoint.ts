@@ -99,6 +99,22 @@ export async function raiseEpochs(tx: Queryable): Promise<void> {
   await tx.query('update checkpoint set owner_epoch = owner_epoch + 1')
 }
 
+/**
+ * Sets the number that a group's next event has, where that is another than it was to be: something was lost, or the group
+ * came late. False when another owner has the partition by now.
+ */
+export async function renumberCheckpoint(
+  db: Queryable,
+  group: string,
+  { partition, epoch, eventCount }: Pick<Checkpoint, 'partition' | 'epoch' | 'eventCount'>,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    'update checkpoint set event_count = $4 where "group" = $1 and partition = $2 and owner_epoch = $3',
+    [group, partition, epoch, eventCount],
+  )
+  return rowCount === 1
+}
+
 /** Holds checkpoints where they are until the transaction ends. Returns the partitions that have another owner by now. */
 export async function lockCheckpoints(
   db: Queryable,

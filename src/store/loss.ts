@@ -10,7 +10,7 @@ export interface LossPosition {
 }
 
 /**
- * `flushed`: the stream began anew. `trimmed`: somebody else removed entries. `missing`: running numbers are skipped.
+ * `flushed`: the stream began anew. `trimmed`: somebody else removed entries. `missing`: running numbers are skipped, as after a foreign XTRIM.
  * `rolled_back`: Redis came back with an older state.
  */
 export type LossCause = 'flushed' | 'trimmed' | 'missing' | 'rolled_back'

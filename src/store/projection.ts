@@ -31,6 +31,11 @@ export async function registerProjections(db: Queryable, projections: readonly K
   )
 }
 
+/** Takes note that tables lack events that the log has: they are rebuilt. */
+export async function markPartial(tx: Queryable, names: readonly string[]): Promise<void> {
+  await tx.query(`update projection set state = 'partial' where name = any($1::text[]) and state <> 'partial'`, [names])
+}
+
 /** True when the log has an event of a partition from before a position. */
 export async function hasEventBefore(
   db: Queryable,

@@ -5,6 +5,7 @@ import { after, before, suite, test } from 'node:test'
 import { formatEntryId, idBefore } from '#src/bus/bus.ts'
 import { Cluster, primariesOf } from '#src/bus/connection.ts'
 import { parseEntry } from '#src/bus/entry.ts'
+import { NotOwner } from '#src/bus/group-reader.ts'
 import { PERSISTER } from '#src/bus/index.ts'
 import { createTail } from '#src/bus/tail.ts'
 import { createLog } from '#src/log.ts'
@@ -134,7 +135,7 @@ for (const kind of kinds) {
       assert.ok(first)
       const redis = bus.connection('fault')
       await waitUntil(() => redis.xgroup('DESTROY', bus.keys.stream(5), 'readers'))
-      assert.deepEqual(await reader.ensure(5, first.id, 1), { made: true, loss: null })
+      assert.deepEqual(await reader.ensure(5, first.id, 1), { made: true, loss: null, nextNumber: 1 })
       assert.deepEqual(textsOf(await reader.readNew([5], BYTES, 1_000)), ['5:b'])
 
       const ahead = { ms: first.id.ms + 3_600_000, seq: 7 }
@@ -149,8 +150,8 @@ for (const kind of kinds) {
 
       for (const key of [bus.keys.stream(5), bus.keys.state(5)]) await redis.del(key)
       await assert.rejects(reader.readNew([5], BYTES, 100), /NOGROUP/)
-      const noLedger = () => Promise.reject(new Error('no ledger'))
-      await assert.rejects(reader.ensure(5, next?.id ?? ahead, 10, noLedger), /no ledger/)
+      const onLoss = () => Promise.reject(new Error('no ledger'))
+      await assert.rejects(reader.ensure(5, next?.id ?? ahead, 10, { onLoss }), /no ledger/)
       const gone = await reader.ensure(5, next?.id ?? ahead, 10) // what could not be written down is still to be seen
       assert.deepEqual([gone.made, gone.loss?.cause], [true, 'flushed'])
       await append('5:d')
@@ -169,11 +170,11 @@ for (const kind of kinds) {
           { partition: 6, ids: entries.slice(from, to).map(({ id }) => formatEntryId(id)), done: to, generation: '' },
         ])
       await acknowledge(0, 4) // e and f stay pending
-      assert.deepEqual(await reader.ensure(6, idOf(3), 4), { made: false, loss: null })
+      assert.deepEqual(await reader.ensure(6, idOf(3), 4), { made: false, loss: null, nextNumber: 4 })
       assert.equal((await reader.readPending(6, BEGINNING, 10)).entries.length, 2, 'as before a restart: nothing to do')
 
       // Postgres is restored to where it had applied a and b.
-      assert.deepEqual(await reader.ensure(6, idOf(1), 2), { made: false, loss: null })
+      assert.deepEqual(await reader.ensure(6, idOf(1), 2), { made: false, loss: null, nextNumber: 2 })
       assert.equal((await reader.readPending(6, BEGINNING, 10)).entries.length, 0)
       assert.deepEqual(textsOf(await reader.readNew([6], BYTES, 1_000)), ['6:c', '6:d', '6:e', '6:f'])
 
@@ -181,13 +182,60 @@ for (const kind of kinds) {
       await acknowledge(2, 6)
       const redis = bus.connection('fault')
       await waitUntil(() => redis.xdel(bus.keys.stream(6), ...entries.slice(0, 4).map(({ id }) => formatEntryId(id))))
-      const { loss } = await reader.ensure(6, idOf(0), 1)
+      const { loss, nextNumber } = await reader.ensure(6, idOf(0), 1)
       assert.deepEqual([loss?.cause, loss?.fromExclusive, loss?.toInclusive], ['missing', idOf(0), idBefore(idOf(4))])
+      assert.equal(nextNumber, 4)
       assert.deepEqual(textsOf(await reader.readNew([6], BYTES, 1_000)), ['6:e', '6:f'])
       await acknowledge(4, 6)
       await redis.xdel(bus.keys.stream(6), ...entries.slice(4).map(({ id }) => formatEntryId(id)))
       assert.equal((await reader.ensure(6, idOf(0), 1)).loss?.cause, 'missing', 'also where nothing is left')
-      assert.equal((await reader.ensure(6, idOf(0), 1)).loss, null, 'once')
+      assert.equal((await reader.ensure(6, idOf(0), 6)).loss, null, 'once')
+    })
+
+    test('entries that somebody removes before they were delivered are missed, by their numbers', async (t) => {
+      const { bus, append } = await placeOn(t, url)
+      const reader = bus.reader('readers')
+      await waitUntil(() => reader.ensure(6, BEGINNING))
+      await append('6:a')
+      const [first] = await reader.readNew([6], BYTES, 1_000)
+      assert.ok(first)
+      for (const text of 'bc') await append(`6:${text}`)
+      await bus.announce('readers', [{ partition: 6, ids: [formatEntryId(first.id)], done: 1, generation: '' }])
+      const redis = bus.connection('fault')
+      await waitUntil(() => redis.xtrim(bus.keys.stream(6), 'MAXLEN', 1))
+      const { loss, nextNumber } = await reader.ensure(6, first.id, 1)
+      assert.deepEqual([loss?.cause, loss?.events, nextNumber], ['missing', 1, 2])
+      assert.equal((await reader.ensure(6, first.id, 2)).loss, null)
+    })
+
+    test('after a flush each group is told so, and before its first commit if it was there', async (t) => {
+      const { bus, append } = await placeOn(t, url)
+      const [one, other] = [bus.reader('one'), bus.reader('other')]
+      await waitUntil(() => one.ensure(5, BEGINNING))
+      await waitUntil(() => other.ensure(5, BEGINNING))
+      await append('5:a')
+      const redis = bus.connection('fault')
+      await waitUntil(() => redis.del(bus.keys.stream(5)))
+      await redis.del(bus.keys.state(5))
+      const at = { ms: 5, seq: 0 }
+      assert.equal((await one.ensure(5, at, 1)).loss?.cause, 'flushed')
+      assert.equal((await other.ensure(5, { ms: 9, seq: 0 }, 3)).loss?.cause, 'flushed')
+      const late = bus.reader('late')
+      await waitUntil(() => late.ensure(5, BEGINNING))
+      assert.equal((await late.ensure(5, BEGINNING)).loss, null)
+      await redis.xgroup('DESTROY', bus.keys.stream(5), 'late')
+      assert.equal((await late.ensure(5, BEGINNING, 0, { wasHere: true })).loss?.cause, 'flushed')
+    })
+
+    test('whoever lost the lease changes nothing', async (t) => {
+      const { bus } = await placeOn(t, url)
+      const reader = bus.reader('readers')
+      await waitUntil(() => reader.ensure(5, BEGINNING))
+      const lease = bus.leases('readers', 'owner', 60_000)
+      await assert.rejects(reader.ensure(5, BEGINNING, 0, { owner: 'owner' }), NotOwner)
+      await lease.hold(5)
+      await reader.ensure(5, BEGINNING, 0, { owner: 'owner' })
+      await assert.rejects(reader.ensure(5, BEGINNING, 0, { owner: 'another' }), NotOwner)
     })
 
     test('connections that are cut are made again, by readers and writers', async (t) => {

@@ -5,7 +5,9 @@ import { waitUntil } from '#test/wait-until.ts'
 import { startCluster } from './harness/cluster.ts'
 
 test('events acknowledged as persisted outlive a FLUSHALL, and ingest recovers by itself', async (t) => {
-  const { apis, services, redisClient, record, sendHttp, assertKept } = await startCluster(t, { services: 2 })
+  const { apis, services, redisClient, record, sendHttp, assertKept, assertProjected } = await startCluster(t, {
+    services: 2,
+  })
   const producer = sendHttp({ persistedEvery: 2 })
   const persisted = () => [...record.acknowledged.values()].filter(({ how }) => how === 'persisted').length
   for (let round = 1; round <= 3; round++) {
@@ -17,8 +19,30 @@ test('events acknowledged as persisted outlive a FLUSHALL, and ingest recovers b
   await waitUntil(() => persisted() > before + 200, { timeoutMs: 20_000, what: 'ingest to go on' })
   await producer.stop()
   await assertKept({ mayLose: true })
+  await assertProjected(undefined, { mayLose: true })
   for (const each of [...apis, ...services]) {
     const lines = each.lines('warn')
     assert.ok(lines.length < 100, `${each.name} wrote ${lines.length} warnings: ${lines.slice(0, 5).join('\n')}`)
   }
+})
+
+test('what the log had and the recorder had not when everything was flushed comes to the tables all the same', async (t) => {
+  const { redisClient, record, sendHttp, query, assertKept, assertProjected } = await startCluster(t, {})
+  const producer = sendHttp({ persistedEvery: 1 })
+  const progress = async (events: number) => {
+    const before = record.acknowledged.size
+    await waitUntil(() => record.acknowledged.size > before + events, { timeoutMs: 20_000, what: 'ingest to go on' })
+  }
+  await progress(100)
+  // The recorder can't write for a while, the persister can.
+  const held = query('begin; lock table resource_activity in exclusive mode; select pg_sleep(4); commit')
+  await progress(200)
+  await redisClient.flushall()
+  await held
+  await progress(200)
+  await producer.stop()
+  await assertKept({ mayLose: true })
+  const lost = await query<{ cause: string }>(`select cause from loss where "group" = 'recorder'`)
+  assert.ok(lost.length > 0 && lost.every(({ cause }) => cause === 'flushed'), JSON.stringify(lost))
+  await assertProjected(undefined, { mayLose: true })
 })

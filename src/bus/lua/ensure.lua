@@ -6,19 +6,27 @@
   older state, the group has acknowledged what the checkpoint doesn't know: it is set back, so that what is left of it is
   delivered again. All of that hides what was lost, so on demand it is only told at first.
 
+  The numbers of events tell of any other hole: the first event behind the checkpoint has the number of events applied.
+
   KEYS[1]  stream
   KEYS[2]  state
+  KEYS[3]  lease       the right to read the partition
   ARGV[1]  group
   ARGV[2]  ms          the checkpoint
   ARGV[3]  seq
   ARGV[4]  eventCount  events applied up to it
   ARGV[5]  look        1: change nothing where something is lost
-  Returns  {1 when the group was missing, '' or 'flushed' or 'rolled_back' or 'missing', last id found, group's last delivered
+  ARGV[6]  owner       who has to hold the lease: his checkpoint may be old otherwise; empty when nobody has to
+  ARGV[7]  known       1: the group was here before, so that what it has not applied yet is lost when the group is gone
+  Returns  false when somebody else holds the lease, or nobody does; else
+           {1 when the group was missing, '' or 'flushed' or 'rolled_back' or 'missing', last id found, group's last delivered
             id found or '', id of the first entry behind the checkpoint or '', number of the first event behind it, now in ms}
 ]]
 local stream, state, name = KEYS[1], KEYS[2], ARGV[1]
 local ms, seq, eventCount = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local at = ARGV[2] .. '-' .. ARGV[3]
+local wasHere = ARGV[7] == '1'
+if ARGV[6] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[6] then return false end
 
 local function isBefore(id, otherMs, otherSeq)
   local idMs, idSeq = string.match(id, '^(%d+)-(%d+)$')
@@ -42,10 +50,10 @@ local missing = delivered == ''
 -- A group is delivered before it applies, so one that has applied more than it was given was set back, alone or with all.
 local setBack = not missing and isBefore(delivered, ms, seq)
 local older = isBefore(last, ms, seq)
-local cause = ''
-if older then cause = existed and 'rolled_back' or 'flushed' end
-
 local known = redis.call('HMGET', state, 'count', 'generation')
+local anew = not existed or not known[2] -- another group may have made the stream again already
+local cause = ''
+if older or (missing and anew and wasHere) then cause = anew and 'flushed' or 'rolled_back' end
 local count = known[1] or '0'
 local uncounted = older and known[2] and tonumber(count) < eventCount
 if uncounted then count = ARGV[4] end
@@ -62,10 +70,24 @@ if not missing and not setBack then
     and isBefore(behind, tonumber(deliveredMs), tonumber(deliveredSeq) + 1)
     and #redis.call('XPENDING', stream, name, next and next[1] or '(' .. at, next and next[1] or '+', 1) == 0
 end
-if first ~= '' and (missing or setBack or ahead) and cause == '' and (eventCount > 0 or ahead) then
-  -- The group is gone or was set back: was that all, or did the events' numbers go back with it, or skip some?
+-- A group that comes late finds what is left for it: nothing of that is lost.
+local late = eventCount == 0 and not wasHere and not ahead
+-- Entries that are pending and gone are found one by one, by whoever reads them.
+local pendingGone = false
+if not missing and not setBack and not ahead then
+  local pending = redis.call('XPENDING', stream, name, '(' .. at, '+', 1)[1]
+  if pending then
+    local nextMs, nextSeq = string.match(next and next[1] or '', '^(%d+)-(%d+)$')
+    pendingGone = not next or isBefore(pending[1], tonumber(nextMs), tonumber(nextSeq))
+  end
+end
+if cause == '' and first ~= '' and not late and not pendingGone then
   local number = tonumber(first)
-  if number ~= eventCount then cause = number > eventCount and 'missing' or missing and 'flushed' or 'rolled_back' end
+  if number ~= eventCount then
+    if anew then cause = 'flushed'
+    elseif number > eventCount then cause = 'missing'
+    else cause = missing and 'flushed' or 'rolled_back' end
+  end
 end
 
 local time = redis.call('TIME')

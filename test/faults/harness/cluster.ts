@@ -50,8 +50,11 @@ export interface Cluster {
   addServices(more?: Readonly<Record<string, string>>): Promise<ServerProcess>
   /** Starts a command of the program on these servers. */
   command(args: readonly string[], more?: Readonly<Record<string, string>>): RunningCommand
-  /** The projections' tables are what the log says, as far as they have come. */
-  assertProjected(projections?: readonly Projection[]): Promise<void>
+  /**
+   * The projections' tables are what the log says, as far as they have come. With `mayLose` only for resources of which the
+   * log has everything.
+   */
+  assertProjected(projections?: readonly Projection[], options?: { readonly mayLose?: boolean }): Promise<void>
   /** `api-1`, `services-2` … @throws Error when there is none */
   processNamed(name: string): ServerProcess
   /** With `proxied`. */
@@ -140,7 +143,8 @@ export async function startCluster(t: TestContext, options: ClusterOptions = {})
       const servers = { MILLRACE_REDIS_URL: redis.url, MILLRACE_DATABASE_URL: postgres.url }
       return startCommand(args, { MILLRACE_HOME: join(home, 'command'), ...servers, ...options.settings, ...more })
     },
-    assertProjected: async (projections) => assertProjected(postgres.url, projections ?? (await loadProjections())),
+    assertProjected: async (projections, { mayLose = false } = {}) =>
+      assertProjected(postgres.url, projections ?? (await loadProjections()), mayLose ? record : undefined),
     processNamed: (name) =>
       found(
         name,

@@ -233,6 +233,14 @@ export const MUTATIONS: readonly Mutation[] = [
     saying: /waited .* for the second to wait/,
   },
   {
+    name: 'recorder-loses-alone',
+    what: 'what the recorder lost is not brought on from the log',
+    file: 'src/consumer/loss-ledger.ts',
+    edits: [{ find: '      await handler.onLoss?.(client, [...epochs.keys()])\n', replace: '' }],
+    caughtBy: 'test/faults/flush-all.test.ts',
+    saying: /are not what the log says/,
+  },
+  {
     name: 'lift-unfenced',
     what: 'a change of the partitions that was given up moves the groups all the same',
     file: 'src/bus/scripts.ts',
@@ -244,7 +252,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'no-loss-ledger',
     what: 'what Redis lost is not written down',
     file: 'src/consumer/possession.ts',
-    edits: [{ find: '      ledger.add(loss)\n', replace: '' }],
+    edits: [{ find: '      ledger.add(loss, epoch)\n', replace: '' }],
     caughtBy: 'test/faults/old-backup.test.ts',
     saying: /acknowledged events are missing/,
   },
