@@ -294,6 +294,70 @@ export const MUTATIONS: readonly Mutation[] = [
     saying: /the process was to die (while|before|when) /,
   },
   {
+    name: 'answer-before-append',
+    what: 'senders are answered while their events are still in the memory of an API server',
+    file: 'src/api/ingest.ts',
+    edits: [
+      {
+        find: 'const { duplicates, entries } = await producer.append(events)',
+        replace:
+          'setTimeout(() => void producer.append(events).catch(() => {}), 200)\n' +
+          '      const [duplicates, entries] = [new Set<number>(), [] as const]',
+      },
+    ],
+    caughtBy: 'test/faults/kill-api.test.ts',
+    saying: /acknowledged events are missing/,
+  },
+  {
+    name: 'pong-at-once',
+    what: 'a PONG waits for nothing',
+    file: 'src/api/sockets/events-in.ts',
+    edits: [{ find: 'if (working || !queue.isEmpty) arrived({ ping })', replace: 'if (gaveUp) arrived({ ping })' }],
+    caughtBy: 'test/api/sockets/events-in.test.ts',
+    saying: /PONG is withheld until every frame before the PING is taken.*strictly deep-equal/s,
+  },
+  {
+    name: 'no-append-only-file',
+    what: 'Redis keeps what it was given in memory alone',
+    file: 'src/embedded/redis.ts',
+    edits: [{ find: "appendonly: 'yes'", replace: "appendonly: 'no'" }],
+    caughtBy: 'test/faults/kill-redis.test.ts',
+    saying: /acknowledged events are missing/,
+  },
+  {
+    name: 'persisted-without-proof',
+    what: 'events are confirmed as persisted when they are no more than appended',
+    file: 'src/api/ingest.ts',
+    edits: [{ find: "if (ack === 'persisted') await confirm(", replace: 'if (nowMs() === 0) await confirm(' }],
+    caughtBy: 'test/faults/flush-all.test.ts',
+    saying: /acknowledged events are missing/,
+  },
+  {
+    name: 'refuse-nothing',
+    what: 'events are taken however many wait',
+    file: 'src/bus/pressure.ts',
+    edits: [{ find: 'if (events >= options.maxBacklogEvents || ', replace: 'if (' }],
+    caughtBy: 'test/faults/overload.test.ts',
+    saying: /waited .* for a 429/,
+  },
+  {
+    name: 'scripts-forgotten',
+    what: 'a script that Redis has forgotten is not given to it again',
+    file: 'src/bus/scripts.ts',
+    edits: [
+      {
+        find: 'return await redis.evalsha(script.sha, keys.length, ...keys, ...args)',
+        replace:
+          'const answer = await redis.evalsha(script.sha, keys.length, ...keys, ...args)\n' +
+          '    given.add(name)\n    return answer',
+      },
+      { find: "startsWith('NOSCRIPT')))", replace: "startsWith('NOSCRIPT')) || given.has(name))" },
+      { find: 'interface Script {', replace: 'const given = new Set<Name>()\n\ninterface Script {' },
+    ],
+    caughtBy: 'test/faults/redis-troubles.test.ts',
+    saying: /waited .* for ingest to go on/,
+  },
+  {
     name: 'ticks-no-key',
     what: 'the ledger takes a tick twice',
     file: 'src/store/schema/files.ts',
