@@ -163,9 +163,13 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
   }
 }
 
-/** How much of a server's memory is used, from 0 to 1; 0 where it has no bound. */
-function usedPart(info: string): number {
+/**
+ * How much of a server's memory is used, from 0 to 1. It bounds the bytes that wait, as large as events may be. A server
+ * without a bound of its own has that of its machine, where it dies of what it is not refused.
+ */
+export function usedPart(info: string): number {
   const used = Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0)
-  const most = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0)
+  const bound = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0)
+  const most = bound > 0 ? bound : Number(/^total_system_memory:(\d+)/m.exec(info)?.[1] ?? 0)
   return most > 0 ? used / most : 0
 }

@@ -1,5 +1,6 @@
 /** A redis-server of our own: what it is told, and where it keeps things. */
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { findRedis, type RedisBinary } from './redis-binary.ts'
 import { probeRedis } from './redis-probe.ts'
@@ -20,6 +21,9 @@ export interface RedisOptions extends Supervision {
   /** Default: found or fetched. */
   readonly binary?: RedisBinary
 }
+
+/** Of the machine's memory, or the container's: Postgres, Millrace and the rest of the machine live there too. */
+const MEMORY_SHARE = 0.25
 
 /**
  * An event acknowledged is an event on disk: every write is synced to the log before it is answered (batches make that
@@ -58,6 +62,7 @@ export async function startRedis(options: RedisOptions): Promise<EmbeddedServer>
       conf,
       redisConf({
         ...CONFIG,
+        maxmemory: String(memoryLimit()), // so that senders are refused in time, and the machine has no need to kill
         port: String(port),
         dir: quoted(folder),
         pidfile: quoted(pidFile),
@@ -84,6 +89,10 @@ export async function startRedis(options: RedisOptions): Promise<EmbeddedServer>
       },
     }
   })
+}
+
+function memoryLimit(): number {
+  return Math.floor(Math.min(totalmem(), process.constrainedMemory() || totalmem()) * MEMORY_SHARE)
 }
 
 function redisConf(settings: Readonly<Record<string, string>>): string {

@@ -201,7 +201,9 @@ test('what is wrong with a server of Postgres is found', async (t) => {
 
 test('what is wrong with Redis is found, and its remedy mends it', async (t) => {
   const { databaseUrl } = await world(t)
-  const redis = await ownRedis(t, { config: { 'maxmemory-policy': 'allkeys-lru', 'auto-aof-rewrite-percentage': '0' } })
+  const redis = await ownRedis(t, {
+    config: { maxmemory: '0', 'maxmemory-policy': 'allkeys-lru', 'auto-aof-rewrite-percentage': '0' },
+  })
   const client = new Redis(redis.url)
   t.after(async () => client.disconnect())
   const look = async (limits: Partial<Limits> = {}) =>

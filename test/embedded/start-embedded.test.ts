@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
+import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Redis } from 'ioredis'
@@ -46,6 +47,14 @@ test('the embedded Redis syncs each write before it answers, and evicts nothing'
     ['save', ''],
     ['stop-writes-on-bgsave-error', 'no'],
   ])
+})
+
+test('the embedded Redis has a bound of memory, beside which the machine has room for the rest', async (t) => {
+  const embedded = await scratch(t).start(REDIS_ONLY)
+  const redis = new Redis(embedded.redisUrl ?? '')
+  const [, bytes] = (await redis.config('GET', 'maxmemory')) as [string, string]
+  redis.disconnect()
+  assert.ok(Number(bytes) > 0 && Number(bytes) <= totalmem() / 4, bytes)
 })
 
 test('other users get neither at the servers nor at the passwords', async (t) => {
