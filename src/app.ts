@@ -26,6 +26,7 @@ import { createTail, type Tail } from './bus/tail.ts'
 import { createTickStream } from './bus/ticks.ts'
 import type { LoadedSettings, Settings } from './config.ts'
 import { loadProjections } from './consumer/load-projections.ts'
+import { createLossWitness } from './consumer/loss-witness.ts'
 import { createPersister } from './consumer/persister.ts'
 import type { Projection } from './consumer/projection.ts'
 import { createRecorder } from './consumer/recorder.ts'
@@ -249,7 +250,10 @@ async function checkSchema(database: Settings['database'], url: string, log: Log
 async function openBus(settings: Settings, url: string, log: Log, metrics: Metrics, store: Store): Promise<Bus> {
   const { redis, streams, ingest } = settings
   const knownLayout = await readLayout(store.hot, redis.prefix)
-  return createBus({ ...ingest, ...streams, ...redis, url, knownLayout, log, metrics })
+  const onRolledBack = createLossWitness(store.hot, log, (losses) => {
+    for (const { group, cause } of losses) metrics.losses.inc({ group, cause })
+  })
+  return createBus({ ...ingest, ...streams, ...redis, url, knownLayout, onRolledBack, log, metrics })
 }
 
 /** What Redis says of the partitions is remembered in Postgres, now and whenever it is found to have changed. */

@@ -17,8 +17,8 @@ export interface AppendCallOptions {
   readonly dedupMaxIds: number
   readonly nowMs: () => number
   readonly metrics: Metrics
-  /** Told after each append how many events the partition has had. */
-  readonly onAppended: (partition: number, total: number) => void
+  /** Told after each append how many events the partition has had, and the id of the entry; empty when there is none. */
+  readonly onAppended: (partition: number, total: number, entry: string) => void
   /** Called after each append, where the readers of a partition can't be woken by Redis. */
   readonly ring?: Ring | null
   /** Waited for after each append, where more durability is asked for than the server gives by itself. */
@@ -78,7 +78,7 @@ export function createAppendCall(redis: Client, keys: Keys, options: AppendCallO
     if (reply[0] === 'moved') throw new Moved()
     if (reply[0] === 'conflict') return { actual: reply[1] }
     const [, entry, total, duplicates] = reply
-    options.onAppended(partition, total)
+    options.onAppended(partition, total, entry)
     if (entry !== '') ring?.(partition)
     if (confirm !== null) await confirm(partition, entry !== '')
     return { entry, duplicates }

@@ -64,7 +64,7 @@ export function watchCommits(
   keys: Keys,
   group: string,
   log: Log,
-  onDone: (partition: number, done: number) => void,
+  onDone: (partition: number, done: number, lastId: string | undefined) => void,
 ): CommitWatch {
   const waiting = new Map<string, Set<() => void>>()
   const recent = new RecentIds()
@@ -76,7 +76,7 @@ export function watchCommits(
         for (const arrived of waiting.get(name) ?? []) arrived()
         waiting.delete(name)
       }
-      onDone(partition, done)
+      onDone(partition, done, ids.at(-1))
     }
   })
   const subscribe = () =>

@@ -17,7 +17,7 @@ import { createInspector, type Inspector } from './inspect.ts'
 import { createKeys, type Keys } from './keys.ts'
 import { createLeases, type Leases } from './leases.ts'
 import { type Layout, openLayout } from './partitioning.ts'
-import { createPressure, type Pressure } from './pressure.ts'
+import { createPressure, type Pressure, type RolledBack } from './pressure.ts'
 import { checkRedis } from './redis-check.ts'
 import { appendRejections, type NewRejection } from './rejections.ts'
 import { type Repartitioned, type RepartitionOptions, repartition } from './repartition.ts'
@@ -33,7 +33,7 @@ export type { Forgotten, GroupView, Inspector, PartitionView } from './inspect.t
 export type { Keys } from './keys.ts'
 export type { Leases } from './leases.ts'
 export type { Layout, Partitioning } from './partitioning.ts'
-export type { Pressure } from './pressure.ts'
+export type { Pressure, RolledBack } from './pressure.ts'
 export { decodeRejection, type NewRejection } from './rejections.ts'
 export type { Drained, Repartitioned, RepartitionOptions } from './repartition.ts'
 export { readServerFacts, type ServerFacts } from './server-facts.ts'
@@ -67,6 +67,8 @@ export interface BusOptions extends BusAddress, Partial<Durability> {
   readonly holdMs: number
   /** Default `DURABLE_GROUPS`. */
   readonly durableGroups?: readonly string[]
+  /** Told of what Redis has lost, as far as the producer's side can tell. */
+  readonly onRolledBack?: (lost: RolledBack) => void
   readonly log: Log
   readonly metrics: Metrics
   readonly nowMs?: () => number
@@ -154,9 +156,10 @@ export async function createBus(options: BusOptions): Promise<Bus> {
     return commits
   }
   function producer(): Producer {
-    const pressure = createPressure(redis, keys, { ...options, layout, groups })
+    const pressure = createPressure(redis, keys, { onRolledBack: () => {}, ...options, layout, groups })
     const watching = connection('commits')
-    const onDone = (partition: number, done: number) => pressure.committed(PERSISTER, partition, done)
+    const onDone = (partition: number, done: number, lastId?: string) =>
+      pressure.committed(PERSISTER, partition, done, lastId)
     const commits = watched(watchCommits(watching, keys, PERSISTER, log, onDone))
     closing.unshift(() => pressure.close())
     const looking = setInterval(() => layout.refresh().catch(() => {}), LAYOUT_EVERY_MS) // an append would tell, too

@@ -2,6 +2,7 @@ import { BusUnavailable, Overloaded } from '#src/errors.ts'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
 import { createBacklog } from './backlog.ts'
+import { type EntryId, idBefore, parseEntryId } from './bus.ts'
 import { type Client, primariesOf } from './connection.ts'
 import type { Keys } from './keys.ts'
 import type { Layout } from './partitioning.ts'
@@ -17,8 +18,20 @@ export interface PressureOptions {
   readonly maxBacklogEvents: number
   /** Longest hold. */
   readonly holdMs: number
+  /** Told when Redis turns out to have lost what this process had answered for, and no commit of it was heard of. */
+  readonly onRolledBack: (lost: RolledBack) => void
   readonly metrics: Metrics
   readonly log: Log
+}
+
+/** What Redis had taken, and has no longer. */
+export interface RolledBack {
+  readonly partition: number
+  /** The last entry heard to be persisted; where none was, the one before the last that was answered for. */
+  readonly fromExclusive: EntryId
+  /** The last entry answered for. */
+  readonly toInclusive: EntryId
+  readonly events: number
 }
 
 /** Whether more may come in. */
@@ -32,8 +45,8 @@ export interface Pressure {
    */
   admit(): Promise<void>
   /** Told by every append and every commit. */
-  appended(partition: number, total: number): void
-  committed(group: string, partition: number, done: number): void
+  appended(partition: number, total: number, entry: string): void
+  committed(group: string, partition: number, done: number, lastId?: string): void
   close(): void
 }
 
@@ -47,7 +60,9 @@ const RETRY_MS = { least: 1_000, most: 30_000, unknown: 5_000 }
 
 export function createPressure(redis: Client, keys: Keys, options: PressureOptions): Pressure {
   const { metrics, layout, groups } = options
-  const answered: number[] = [] // by partition: events that this process was told are in
+  // By partition: events that this process was told are in, and in the log, and the last entry of them that it knows.
+  const answered: Reached[] = []
+  const persisted: Reached[] = []
   const held = new Set<() => void>()
   const backlog = createBacklog(
     groups,
@@ -105,8 +120,17 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
   }
 
   /** Redis has fewer events than it had answered for: a flush, a failover to a replica that lagged, an older backup. */
-  function rolledBack(partition: number, had: number, has: number): void {
-    answered[partition] = has
+  function rolledBack(partition: number, { events: had, at }: Reached, has: number): void {
+    const kept = persisted[partition]
+    answered[partition] = { events: has, at: null }
+    delete persisted[partition]
+    if (at !== null && (kept === undefined || kept.events < had))
+      options.onRolledBack({
+        partition,
+        fromExclusive: kept?.at ?? idBefore(at),
+        toInclusive: at,
+        events: kept === undefined ? 1 : had - kept.events,
+      })
     options.log.error({ partition, had, has }, 'Redis lost events that it had taken; those not persisted yet are gone')
   }
 
@@ -123,7 +147,8 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
         has,
         applied.map((done) => (done === null ? null : Number(done))),
       )
-      if (has < (before[i] ?? 0)) rolledBack(i, before[i] ?? 0, has)
+      const had = before[i]
+      if (had !== undefined && has < had.events) rolledBack(i, had, has)
     })
     const infos = await Promise.all(primariesOf(redis).map((primary) => primary.info('memory')))
     memory = Math.max(0, ...infos.map(usedPart)) // of a cluster, the node with the least room
@@ -147,11 +172,12 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
     state,
     check,
     admit,
-    appended(partition, total) {
-      answered[partition] = Math.max(answered[partition] ?? 0, total)
+    appended(partition, total, entry) {
+      reach(answered, partition, total, entry)
       backlog.appended(partition, total)
     },
-    committed(group, partition, done) {
+    committed(group, partition, done, lastId = '') {
+      reach(persisted, partition, done, lastId)
       backlog.committed(group, partition, done)
       letGoWhenShort()
     },
@@ -161,6 +187,17 @@ export function createPressure(redis: Client, keys: Keys, options: PressureOptio
       for (const letGo of held) letGo()
     },
   }
+}
+
+interface Reached {
+  readonly events: number
+  readonly at: EntryId | null
+}
+
+function reach(places: Reached[], partition: number, events: number, entry: string): void {
+  const before = places[partition]
+  if (before !== undefined && before.events >= events) return
+  places[partition] = { events, at: entry === '' ? (before?.at ?? null) : parseEntryId(entry) }
 }
 
 /**

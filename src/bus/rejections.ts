@@ -72,7 +72,7 @@ async function appendEntry(
       const reply = (await runScript(redis, 'append', names, args)) as ['moved', number] | ['ok', string, number]
       if (reply[0] === 'ok') {
         const [, entry, total] = reply
-        onAppended(partition, total)
+        onAppended(partition, total, entry)
         if (entry !== '') ring?.(partition)
         await confirm?.(partition, entry !== '')
         return

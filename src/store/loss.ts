@@ -56,6 +56,32 @@ export async function insertLosses(db: Queryable, losses: readonly Loss[]): Prom
   return losses.filter((loss) => fresh.delete(placeOf(loss)))
 }
 
+/** True when the ledger has a loss of the same group and partition that reaches over the end of this one. */
+export async function isTold(
+  db: Queryable,
+  { group, partition, last }: Pick<Loss, 'group' | 'partition' | 'last'>,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `select from loss where "group" = $1 and partition = $2
+       and (first_ms, first_seq) <= ($3::int8, $4::int8) and (last_ms, last_seq) >= ($3::int8, $4::int8) limit 1`,
+    [group, partition, last.ms, last.seq],
+  )
+  return rowCount === 1
+}
+
+/** How many events the log has of entries between two positions of a partition, both included. */
+export async function countPersisted(
+  db: Queryable,
+  { partition, first, last }: Pick<Loss, 'partition' | 'first' | 'last'>,
+): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    `select count(*)::int4 as count from event where partition = $1
+       and (entry_ms, entry_seq) >= ($2::int8, $3::int8) and (entry_ms, entry_seq) <= ($4::int8, $5::int8)`,
+    [partition, first.ms, first.seq, last.ms, last.seq],
+  )
+  return rows[0]?.count ?? 0
+}
+
 function placeOf({ group, partition, first, last }: Loss): string {
   return [group, partition, first.ms, first.seq, last.ms, last.seq].join('/')
 }
