@@ -107,3 +107,27 @@ test('a run that brings its own connection down each time fails in the end', asy
   })
   assert.deepEqual([row.attempts, runs], [1, 11])
 })
+
+test('Redis went away while every job rested: a tick that comes due then is run soon all the same', async (t) => {
+  const world = await tickWorld(t)
+  const redis = await startProxy(t, world.redisUrl)
+  const second = Math.ceil(Date.now() / 1_000) * 1_000
+  const dates = [second + 8_000, second + 86_400_000].map((ms) =>
+    new Date(ms).toISOString().replaceAll(/[-:]|\.\d+/g, ''),
+  )
+  const begun: number[] = []
+  const job: Job = {
+    ...{ name: 'seldom', schedule: { rrule: `RDATE:${dates.join(',')}` } },
+    async run() {
+      begun.push(Date.now())
+      return {}
+    },
+  }
+  await world.start([job], { redisUrl: redis.url })
+  await waitUntil(async () => (await world.pool.query("select from job where name = 'seldom'")).rowCount === 1)
+  redis.aim('redis://127.0.0.1:1')
+  await waitUntil(() => begun.length === 1, { timeoutMs: 30_000 })
+  // The auditor slept for 10 s from the instant on, since it had just been too early to see anything.
+  const lateMs = (begun[0] ?? 0) - (second + 8_000)
+  assert.ok(lateMs < 6_000, `${lateMs} ms late`)
+})
