@@ -2,6 +2,7 @@
 import type { Pool } from 'pg'
 import type { Log } from '#src/log.ts'
 import { listUnfinished, type Unfinished } from '#src/store/tick/unfinished.ts'
+import type { Catalog } from './catalog.ts'
 import type { DatabaseClock } from './database-clock.ts'
 import type { InHand } from './in-hand.ts'
 import { type Loop, startLoop } from './loop.ts'
@@ -11,6 +12,7 @@ import type { Unanswered } from './unanswered.ts'
 
 export interface LookNeeds {
   readonly jobs: readonly string[]
+  readonly catalog: Catalog
   readonly pool: Pool
   readonly clock: DatabaseClock
   readonly inHand: InHand
@@ -27,13 +29,14 @@ const LOOK_AT_REST_MS = 1_000
 const BUSY: Unfinished = { free: [], jobs: [], held: true, nowMs: null }
 
 export function startLooking(needs: LookNeeds): Loop {
-  const { jobs, pool, clock, inHand, unanswered, patience, take, log } = needs
+  const { jobs, catalog, pool, clock, inHand, unanswered, patience, take, log } = needs
 
   async function unfinished(): Promise<Unfinished> {
     await unanswered.giveBack((key) => inHand.has(key))
     if (inHand.free() <= 0) return BUSY
-    const exclusive = jobs.filter((job) => take.isExclusive(job))
-    const others = jobs.filter((job) => !take.isExclusive(job))
+    const known = jobs.filter((job) => catalog.jobs.has(job)) // of others it is not known yet how they may overlap
+    const exclusive = known.filter((job) => take.isExclusive(job))
+    const others = known.filter((job) => !take.isExclusive(job))
     return listUnfinished(pool, { exclusive, others, limit: inHand.free() })
   }
 

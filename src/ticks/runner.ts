@@ -78,7 +78,7 @@ export function startRunner(options: RunnerOptions): Runner {
 
   const reading = startStreamReading(owner, stream, take, inHand, log, options.onTrouble)
   const names = [...jobs.keys()]
-  const looking = startLooking({ jobs: names, pool, clock, inHand, unanswered, patience, take, log })
+  const looking = startLooking({ jobs: names, catalog, pool, clock, inHand, unanswered, patience, take, log })
   const renewing = startRenewing(inHand, pool, LEASE_MS, log)
 
   return {

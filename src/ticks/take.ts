@@ -75,7 +75,10 @@ export function createTake(needs: TakeNeeds): Take {
     // Of a job that only other builds know: its row is open until one of them takes it.
     const unknown = keys.filter(({ job }) => !jobs.has(job))
     if (unknown.length > 0) await openTicks(pool, unknown)
-    const known = keys.filter(({ job }) => jobs.has(job))
+    const ours = keys.filter(({ job }) => jobs.has(job))
+    // A process that has just started does not know yet how they may overlap.
+    if (!ours.every(({ job }) => catalog.jobs.has(job))) await catalog.refresh(true)
+    const known = ours.filter(({ job }) => catalog.jobs.has(job))
     if (known.length === 0) return unknown.map(keyText)
     const { run, skip, none } = await decideAll(createDecider(await clock.now()), known)
     for (const key of none)

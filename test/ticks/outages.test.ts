@@ -1,6 +1,7 @@
 /** Postgres comes and goes: that is no attempt of a tick, and costs none of those that a tick has. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Redis } from 'ioredis'
 import pg from 'pg'
 import type { Job, Tick } from '#src/ticks/index.ts'
 import { startProxy, type TcpProxy } from '#test/servers/proxy.ts'
@@ -125,7 +126,11 @@ test('Redis went away while every job rested: a tick that comes due then is run 
   }
   await world.start([job], { redisUrl: redis.url })
   await waitUntil(async () => (await world.pool.query("select from job where name = 'seldom'")).rowCount === 1)
-  redis.aim('redis://127.0.0.1:1')
+  const client = new Redis(world.redisUrl)
+  t.after(() => client.disconnect())
+  // From here on the emitter has nothing to ask Redis until the tick is due.
+  await waitUntil(() => client.hget(world.keys.nextTicks(), 'seldom'))
+  redis.silence()
   await waitUntil(() => begun.length === 1, { timeoutMs: 30_000 })
   // The auditor slept for 10 s from the instant on, since it had just been too early to see anything.
   const lateMs = (begun[0] ?? 0) - (second + 8_000)

@@ -404,16 +404,23 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'ticks-no-auditor',
-    what: 'nobody compares what was due with what was decided',
+    what: 'watermarks move over ticks that have no row',
     file: 'src/ticks/auditor.ts',
     edits: [
-      {
-        find: 'const alone = !isRedisThere()',
-        replace: 'if (onClosed) return 3_600_000\n    const alone = !isRedisThere()',
-      },
+      { find: 'audits.flatMap((audit) => audit.open)', replace: 'audits.flatMap(() => [])' },
+      { find: 'audits.flatMap((audit) => audit.skip)', replace: 'audits.flatMap(() => [])' },
     ],
+    alsoIn: {
+      file: 'src/ticks/audit-job.ts',
+      edits: [
+        {
+          find: 'else firstOpenMs ??= scheduledForMs',
+          replace: 'else if (isFinal === false) firstOpenMs ??= scheduledForMs',
+        },
+      ],
+    },
     caughtBy: 'test/faults/ticks.test.ts',
-    saying: /the guest to die before (gaps are closed|watermarks move)|still not decided/,
+    saying: /was due and has no row/,
   },
   {
     name: 'gate-open',

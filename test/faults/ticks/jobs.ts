@@ -19,6 +19,8 @@ export interface TestJob {
   readonly transactionMs?: number
   /** Whether a run fails. */
   fails?(scheduledForMs: number, attempt: number): boolean
+  /** A tick whose run fails has no attempt that doesn't. */
+  readonly isPoison?: boolean
 }
 
 const every = (everyMs: number, anchor?: string) => () => ({ everyMs, ...(anchor !== undefined && { anchor }) })
@@ -30,6 +32,14 @@ export const CHANGED: TestJob = {
   schedule: (build) => (build === 'new' ? { everyMs: 650 } : { everyMs: 800 }),
   policy: all,
   writes: 'committed',
+}
+
+/** Paused and resumed while it is due. */
+export const PAUSED: TestJob = { name: 'paused-400', schedule: every(400), policy: all, writes: 'committed' }
+
+/** Whether each tick of it is to be run, however late. */
+export function runsAll({ policy }: TestJob): boolean {
+  return policy?.catchUp === 'all' && policy.overlap === 'allow'
 }
 
 export const TEST_JOBS: readonly TestJob[] = [
@@ -63,6 +73,7 @@ export const TEST_JOBS: readonly TestJob[] = [
     policy: { ...all, attempts: 2, retryMs: 20 },
     writes: 'committed',
     fails: (at) => (at / 1_000) % 5 === 0,
+    isPoison: true,
   },
   { name: 'never-late-1500', schedule: every(1_500), policy: { catchUp: 'skip' }, writes: 'committed' },
   { name: 'window-2000', schedule: every(2_000), policy: { catchUp: 'all', windowMs: 3_000 }, writes: 'held' },
@@ -92,4 +103,5 @@ export const TEST_JOBS: readonly TestJob[] = [
     writes: 'committed',
   },
   CHANGED,
+  PAUSED,
 ]

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { waitUntil } from '#test/wait-until.ts'
 import { bruteForce } from './due.ts'
-import { TEST_JOBS } from './jobs.ts'
+import { PAUSED, runsAll, TEST_JOBS, type TestJob } from './jobs.ts'
+import type { Struck } from './strikes.ts'
 import type { TickCluster } from './tick-cluster.ts'
 
 export interface TickFindings {
@@ -14,6 +15,8 @@ export interface TickFindings {
   readonly effects: number
   /** Longest time from a tick's instant to its outcome. */
   readonly longestMs: number
+  /** For each kind of strike how often it came, and the longest such time of what was due while it lasted. */
+  readonly strikes: Readonly<Record<string, { readonly times: number; readonly longestMs: number }>>
 }
 
 interface Version {
@@ -27,6 +30,7 @@ interface Row {
   readonly job: string
   readonly at_ms: number
   readonly state: string
+  readonly reason: string | null
   readonly attempts: number
   readonly late_ms: number
   readonly early_ms: number
@@ -43,7 +47,7 @@ const WITHIN_MS = 60_000
  * Waits until everything due by now is decided, then looks at all of it.
  * @throws AssertionError that says what is wrong
  */
-export async function assertDecided({ query }: TickCluster): Promise<TickFindings> {
+export async function assertDecided({ query }: TickCluster, struck: readonly Struck[]): Promise<TickFindings> {
   const [now] = await query<{ ms: number }>(`select ${ms('clock_timestamp()')} as ms`)
   const untilMs = Math.floor(now?.ms ?? 0)
   const behind = () =>
@@ -55,7 +59,7 @@ export async function assertDecided({ query }: TickCluster): Promise<TickFinding
     `select job, state, spec, ${ms('valid_from')} as from_ms from job_version order by job, version`,
   )
   const rows = await query<Row>(
-    `select t.job, ${ms('t.scheduled_for')} as at_ms, t.state, t.attempts, ${ms('t.decided_at')} - ${ms('t.scheduled_for')} as late_ms,
+    `select t.job, ${ms('t.scheduled_for')} as at_ms, t.state, t.reason, t.attempts, ${ms('t.decided_at')} - ${ms('t.scheduled_for')} as late_ms,
        ${ms('t.scheduled_for')} - coalesce(${ms('t.started_at')}, ${ms('t.decided_at')}) as early_ms,
        coalesce(e.count, 0)::int as effects, coalesce(e.attempts, 0)::int as written_by,
        coalesce(e.last > t.decided_at, false) as written_after
@@ -70,6 +74,7 @@ export async function assertDecided({ query }: TickCluster): Promise<TickFinding
   )
   const problems = [
     ...late,
+    ...(await sideBySide(query)),
     ...TEST_JOBS.flatMap(({ name }) => compare(name, versions, rows, untilMs)),
     ...rows.flatMap(judge),
   ]
@@ -83,8 +88,34 @@ export async function assertDecided({ query }: TickCluster): Promise<TickFinding
     skipped: count('skipped'),
     failed: count('failed'),
     effects: rows.reduce((sum, { effects }) => sum + effects, 0),
-    longestMs: Math.round(Math.max(0, ...rows.map(({ late_ms: late }) => late))),
+    longestMs: longestOf(rows),
+    strikes: Object.fromEntries(
+      [...Map.groupBy(struck, ({ name }) => name)].map(([name, each]) => {
+        const during = rows.filter(({ at_ms: at }) => each.some(({ fromMs, untilMs }) => fromMs <= at && at <= untilMs))
+        return [name, { times: each.length, longestMs: longestOf(during) }]
+      }),
+    ),
   }
+}
+
+function longestOf(rows: readonly Row[]): number {
+  return Math.round(rows.reduce((longest, { late_ms: late }) => Math.max(longest, late), 0))
+}
+
+/** What a process believes of Postgres' clock is so much behind it at most. */
+const CLOCK_MS = 100
+
+/** Runs of one job that both took effect, one of which began before the other's end, though they may not run side by side. */
+async function sideBySide(query: TickCluster['query']): Promise<string[]> {
+  const alone = TEST_JOBS.filter(({ policy, writes }) => policy?.overlap !== 'allow' && writes === 'committed')
+  const pairs = await query<{ job: string; first: Date; second: Date }>(
+    `select a.job, a.scheduled_for as first, b.scheduled_for as second from effect a join effect b using (job)
+     where a.job = any($1) and a.at < b.at and b.began < a.at - $2 * interval '1 millisecond'`,
+    [alone.map(({ name }) => name), CLOCK_MS],
+  )
+  return pairs.map(
+    ({ job, first, second }) => `${job}: ${first.toISOString()} and ${second.toISOString()} ran side by side`,
+  )
 }
 
 /** Ticks of one job that were due and have no row, or have a row and were not due, or have two. */
@@ -107,8 +138,12 @@ function compare(job: string, all: readonly Version[], rows: readonly Row[], unt
 function judge(row: Row): string[] {
   const { job, at_ms: at, state, effects, attempts, written_by: writers, early_ms: early } = row
   const name = `${job}@${new Date(at).toISOString()}`
-  const committed = TEST_JOBS.find((each) => each.name === job)?.writes === 'committed'
+  const testJob = TEST_JOBS.find((each) => each.name === job)
+  const committed = testJob?.writes === 'committed'
   const problems: string[] = []
+  const expected = testJob === undefined ? null : expectedState(testJob, at)
+  if (expected !== null && state !== expected && !isExcused(row))
+    problems.push(`${name} is ${state} (${row.reason}), not ${expected}`)
   if (!['done', 'skipped', 'failed'].includes(state)) problems.push(`${name} is ${state}`)
   if (committed && effects !== (state === 'done' ? 1 : 0)) problems.push(`${name} is ${state}, with ${effects} effects`)
   if (!committed && state === 'done' && effects === 0) problems.push(`${name} is done, without an effect`)
@@ -116,6 +151,18 @@ function judge(row: Row): string[] {
   if (row.written_after) problems.push(`${name} was written when it was ${state}`)
   if (early > TOLERANCE_MS) problems.push(`${name} was begun ${Math.round(early)} ms too early`)
   return problems
+}
+
+/** Null where it depends on what else was due, and when. */
+function expectedState(job: TestJob, at: number): 'done' | 'failed' | null {
+  if (!runsAll(job)) return null
+  return job.isPoison && job.fails?.(at, 1) ? 'failed' : 'done'
+}
+
+/** A tick has only so many attempts, and strikes take them; a paused job's ticks are skipped. */
+function isExcused({ job, state, reason }: Row): boolean {
+  if (state === 'failed') return /^its process died in each of/.test(reason ?? '')
+  return state === 'skipped' && job === PAUSED.name && reason === 'paused'
 }
 
 function ms(timestamp: string): string {

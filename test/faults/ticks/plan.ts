@@ -23,6 +23,8 @@ const KINDS = {
   'Redis: SCRIPT FLUSH': { target: 'redis', forMs: null },
   'Postgres: backends terminated': { target: 'postgres', forMs: null },
   'Postgres: restarted': { target: 'postgres', forMs: null },
+  'schedule: paused, resumed': { target: 'schedule', forMs: [500, 3_000] },
+  'schedule: edited': { target: 'schedule', forMs: null },
   'Postgres: kill -9': { target: 'postgres', forMs: [100, 2_000] },
 } as const satisfies Record<string, { readonly target: string; readonly forMs: Span | null }>
 

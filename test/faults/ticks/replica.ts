@@ -26,14 +26,16 @@ function jobFor(job: TestJob): Job | null {
 }
 
 async function run(job: TestJob, tick: Tick) {
+  const beganMs = tick.nowMs()
   if (job.runMs) await sleep(job.runMs, undefined, { signal: tick.signal })
   if (job.fails?.(tick.scheduledForMs, tick.attempt)) throw new Error('as it was asked to')
   const write = async (client: pg.PoolClient) => {
-    await client.query('insert into effect (job, scheduled_for, attempt, pid) values ($1, $2, $3, $4)', [
+    await client.query('insert into effect (job, scheduled_for, attempt, pid, began) values ($1, $2, $3, $4, $5)', [
       job.name,
       new Date(tick.scheduledForMs).toISOString(),
       tick.attempt,
       process.pid,
+      new Date(beganMs).toISOString(),
     ])
     if (job.transactionMs) await sleep(job.transactionMs)
     return { effects: 1 }

@@ -1,26 +1,39 @@
 /** Carries out a plan. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { defineJob } from '#src/store/job/define.ts'
+import { setPaused } from '#src/ticks/admin.ts'
+import { checkJob } from '#src/ticks/index.ts'
 import { waitUntil } from '#test/wait-until.ts'
-import { type Build, CHANGED } from './jobs.ts'
+import { HANDED_OVER } from '../harness/failpoints.ts'
+import { type Build, CHANGED, PAUSED } from './jobs.ts'
 import { nameOf, type Strike, type StrikeKind } from './plan.ts'
 import type { TickCluster } from './tick-cluster.ts'
 
+/** One that was carried out, by the clock of this machine, which is Postgres' too. */
+export interface Struck {
+  readonly name: string
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
 /**
- * Resolves with how often each strike came, when the last is over and what was struck runs again. When one fails no other
+ * Resolves with what was struck, when the last is over and what was struck runs again. When one fails no other
  * begins, those under way are cut short, and nothing is started any more by the time it rejects.
  */
-export async function carryOut(cluster: TickCluster, plan: readonly Strike[]): Promise<Map<string, number>> {
+export async function carryOut(cluster: TickCluster, plan: readonly Strike[]): Promise<Struck[]> {
   const began = performance.now()
-  const counts = new Map<string, number>()
+  const struck: Struck[] = []
   const busy = new Map<string, Promise<void>>()
   const over = new AbortController()
   const acts = actsOn(cluster, over.signal)
   async function strike(each: Strike): Promise<void> {
     if (over.signal.aborted) return
+    const fromMs = Date.now()
     try {
       if ('kind' in each.what) await acts[each.what.kind](each)
       else await dieAt(cluster, each, over.signal)
-      counts.set(nameOf(each), (counts.get(nameOf(each)) ?? 0) + 1)
+      struck.push({ name: nameOf(each), fromMs, untilMs: Date.now() })
     } catch (error) {
       over.abort(new Error(`${nameOf(each)}, on ${each.target}, could not be carried out`, { cause: error })) // the first counts
     }
@@ -35,7 +48,7 @@ export async function carryOut(cluster: TickCluster, plan: readonly Strike[]): P
   }
   await Promise.all(busy.values())
   over.signal.throwIfAborted()
-  return counts
+  return struck
 }
 
 /** Ends early when the run is over. */
@@ -46,16 +59,29 @@ async function pause(ms: number, over: AbortSignal): Promise<void> {
 /** These are passed by whoever audits, which is one for a long time; who sees no Redis does it in shorter rounds. */
 const AUDITS: readonly string[] = ['before gaps are closed', 'before watermarks move']
 
+/** Until a guest has taken something that runs for long. */
+const HAS_SOME_MS = 3_000
+
 /** One more replica, which dies as soon as it gets there. */
 async function dieAt(cluster: TickCluster, { what, target }: Strike, over: AbortSignal): Promise<void> {
   const failpoint = 'failpoint' in what ? what.failpoint : ''
-  const { process: guest, redis } = cluster.replicaNamed(target)
-  redis.aim(AUDITS.includes(failpoint) ? 'redis://127.0.0.1:1' : cluster.primary().url)
+  const replica = cluster.replicaNamed(target)
+  const { process: guest } = replica
+  cluster.leadToRedis(replica, !AUDITS.includes(failpoint))
   const build = await buildWithNews(cluster)
-  await guest.start({ MILLRACE_TEST_FAILPOINT: failpoint, MILLRACE_TEST_BUILD: build }).catch((error: unknown) => {
-    if (guest.ended !== 'SIGKILL') throw error // it may get there before it has said that it runs
-  })
-  await waitUntil(() => guest.ended !== null || over.aborted, {
+  const start = () =>
+    guest.start({ MILLRACE_TEST_FAILPOINT: failpoint, MILLRACE_TEST_BUILD: build }).catch((error: unknown) => {
+      if (guest.ended !== 'SIGKILL') throw error // it may get there before it has said that it runs
+    })
+  await start()
+  const stopped = async () => {
+    if (failpoint !== HANDED_OVER) return
+    // It hands over what takes longer than its patience: for that it must have something in hand.
+    if (guest.ended === 0) await start()
+    else await pause(HAS_SOME_MS, over)
+    guest.signal('SIGTERM')
+  }
+  await waitUntil(() => stopped().then(() => guest.ended === 'SIGKILL' || over.aborted), {
     timeoutMs: 60_000,
     what: `the guest to die ${failpoint}`,
   })
@@ -74,6 +100,38 @@ async function buildWithNews({ query }: TickCluster): Promise<Build> {
     ),
   )
   return holds?.every_ms === asOf('old') ? 'new' : 'old'
+}
+
+/** As an operator does it; Postgres may be away meanwhile. */
+function paused({ postgres }: TickCluster, isPaused: boolean): Promise<unknown> {
+  return withPool(postgres.url, (pool) => setPaused(pool, PAUSED.name, isPaused, 'test'))
+}
+
+/** As one more build does it, which is gone at once. */
+function edited({ postgres }: TickCluster, everyMs: number): Promise<unknown> {
+  const { name, policy = {} } = CHANGED
+  const job = checkJob({ name, policy, schedule: { everyMs }, run: async () => ({}) })
+  const definition = {
+    job: name,
+    spec: job.schedule,
+    policy: job.policy,
+    hash: job.hash,
+    tzVersion: 'test',
+    firstAfterMs: null,
+  }
+  return withPool(postgres.url, (pool) => defineJob(pool, definition, { process: 'test', silentMs: 0 }))
+}
+
+/** Tries until Postgres takes it. */
+async function withPool(url: string, act: (pool: pg.Pool) => Promise<unknown>): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: 1, connectionTimeoutMillis: 5_000 })
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  try {
+    await waitUntil(() => act(pool).then(() => true), { timeoutMs: 60_000, what: 'Postgres to take a change' })
+  } finally {
+    await pool.end()
+  }
 }
 
 type Act = (strike: Strike) => Promise<unknown>
@@ -146,6 +204,11 @@ function actsOn(cluster: TickCluster, over: AbortSignal): Record<StrikeKind, Act
         'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname is not null',
       ),
     'Postgres: restarted': () => postgres.restart(),
+    'schedule: paused, resumed': lasting(
+      () => paused(cluster, true),
+      () => paused(cluster, false),
+    ),
+    'schedule: edited': ({ atMs }) => edited(cluster, 500 + (atMs % 400)),
     'Postgres: kill -9': lasting(
       () => postgres.kill9(),
       () => postgres.restart(),

@@ -26,6 +26,8 @@ export interface TickCluster {
   /** The standby follows; once let go it is a copy of what was then. */
   standBy(): Promise<void>
   letGo(): Promise<void>
+  /** Leads a replica to the primary, or to no Redis at all; the latter whatever becomes of the primary. */
+  leadToRedis(replica: Replica, there: boolean): void
   /** Kills the primary and leads everybody to the standby; the one that was killed will be the next standby. */
   promote(): Promise<void>
   /** Guests too, which are started to die: `guest-1`, `guest-2`. */
@@ -40,6 +42,7 @@ export const GUESTS = ['guest-1', 'guest-2'] as const
 const ANSWER_MS = 30_000
 const PASSWORD = 'of-both'
 const REPLICATION = { masterauth: PASSWORD, 'repl-diskless-sync-delay': '0' }
+const NO_REDIS = 'redis://127.0.0.1:1'
 const MAIN = fileURLToPath(new URL('./replica.ts', import.meta.url))
 /** Builds and clocks: minutes off, in both directions; nothing may depend on them. */
 const KINDS: readonly (readonly [build: Build, offsetMs: number])[] = [
@@ -70,7 +73,8 @@ export async function startTickCluster(t: TestContext): Promise<TickCluster> {
   let primary = 0
   const clientOf = (index: number) => clients[index] as Redis
   const portOf = (index: number) => (servers[index] as OwnRedis).port
-  const redisProxies: TcpProxy[] = []
+  /** Those that are led to the primary. */
+  const led = new Set<TcpProxy>()
   const query: TickCluster['query'] = async <T extends pg.QueryResultRow>(
     statement: string,
     values: readonly unknown[] = [],
@@ -87,12 +91,13 @@ export async function startTickCluster(t: TestContext): Promise<TickCluster> {
   }
   // No constraint at all: what is written twice is seen twice.
   await query(
-    'create table effect (job text, scheduled_for timestamptz, attempt int, pid int, at timestamptz default clock_timestamp())',
+    `create table effect (job text, scheduled_for timestamptz, attempt int, pid int, began timestamptz,
+       at timestamptz default clock_timestamp())`,
   )
 
   const create = async (name: string, [build, offsetMs]: (typeof KINDS)[number]): Promise<Replica> => {
     const redis = await startProxy(t, (servers[primary] as OwnRedis).url)
-    redisProxies.push(redis)
+    led.add(redis)
     const toPostgres = await startProxy(t, postgres.url)
     const started = new ServerProcess({
       ...{ name, command: [], main: MAIN, says: /runs/ },
@@ -121,11 +126,16 @@ export async function startTickCluster(t: TestContext): Promise<TickCluster> {
     async letGo() {
       await clientOf(1 - primary).replicaof('NO', 'ONE')
     },
+    leadToRedis({ redis }, there) {
+      if (there) led.add(redis)
+      else led.delete(redis)
+      redis.aim(there ? (servers[primary] as OwnRedis).url : NO_REDIS)
+    },
     async promote() {
       const old = servers[primary] as OwnRedis
       primary = 1 - primary
       await old.kill9()
-      for (const proxy of redisProxies) proxy.aim((servers[primary] as OwnRedis).url)
+      for (const proxy of led) proxy.aim((servers[primary] as OwnRedis).url)
       await old.restart()
     },
     replicaNamed(name) {
