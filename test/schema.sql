@@ -546,7 +546,6 @@ CREATE INDEX artifact_of_task_run ON artifact USING btree (task_run_id) WHERE ta
 CREATE INDEX concurrency_limit_by_end ON concurrency_limit USING btree (next_end) WHERE next_end IS NOT NULL;
 CREATE INDEX concurrency_limit_by_name ON concurrency_limit USING btree (name, id);
 CREATE INDEX concurrency_limit_leases ON concurrency_limit USING gin (lease_ids);
-CREATE INDEX dead_letter_by_key ON dead_letter USING btree ("group", partition, ordering_key, entry_ms, entry_seq, entry_index);
 CREATE INDEX dead_letter_by_time ON dead_letter USING btree (last_seen DESC, id DESC);
 CREATE INDEX dead_letter_of_key ON dead_letter USING btree ("group", ordering_key, entry_ms, entry_seq, entry_index);
 CREATE INDEX dead_letter_requested ON dead_letter USING btree ("group", partition) WHERE requested_at IS NOT NULL;
