@@ -1,6 +1,7 @@
 /** FLUSHALL under load: what was acknowledged as `persisted` is there, the rest is in the loss ledger, and all goes on by itself. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import pg from 'pg'
 import { waitUntil } from '#test/wait-until.ts'
 import { startCluster } from './harness/cluster.ts'
 
@@ -27,7 +28,7 @@ test('events acknowledged as persisted outlive a FLUSHALL, and ingest recovers b
 })
 
 test('what the log had and the recorder had not when everything was flushed comes to the tables all the same', async (t) => {
-  const { redisClient, record, sendHttp, query, assertKept, assertProjected } = await startCluster(t, {})
+  const { redisClient, postgres, record, sendHttp, query, assertKept, assertProjected } = await startCluster(t)
   const producer = sendHttp({ persistedEvery: 1 })
   const progress = async (events: number) => {
     const before = record.acknowledged.size
@@ -35,10 +36,15 @@ test('what the log had and the recorder had not when everything was flushed come
   }
   await progress(100)
   // The recorder can't write for a while, the persister can.
-  const held = query('begin; lock table resource_activity in exclusive mode; select pg_sleep(4); commit')
-  await progress(200)
-  await redisClient.flushall()
-  await held
+  const holder = new pg.Client({ connectionString: postgres.url })
+  await holder.connect()
+  try {
+    await holder.query('begin; lock table resource_activity in exclusive mode')
+    await progress(200)
+    await redisClient.flushall()
+  } finally {
+    await holder.end()
+  }
   await progress(200)
   await producer.stop()
   await assertKept({ mayLose: true })
