@@ -65,9 +65,6 @@ export const RESTORE_FAILPOINTS: readonly Failpoint[] = [
   edits: [{ find: 'const BATCH_BYTES = 2 * 1024 * 1024', replace: 'const BATCH_BYTES = 100_000' }, ...failpoint.edits],
 }))
 
-/** Come to by a process that is told to stop. */
-export const HANDED_OVER = 'before a tick is handed over'
-
 /** In the order in which a tick passes them. */
 export const TICK_FAILPOINTS: readonly Failpoint[] = [
   before('before a schedule is defined', 'src/ticks/registrar.ts', 'const cause = await defineJob('),
@@ -85,11 +82,6 @@ export const TICK_FAILPOINTS: readonly Failpoint[] = [
   before('before a run begins', 'src/ticks/hand.ts', 'const returned = await withinPatience('),
   before('before a run commits', 'src/ticks/hand.ts', "await decide(client, [{ ...held, state: 'done'"),
   before('when a run has committed', 'src/ticks/hand.ts', 'committed = result'),
-  before(
-    HANDED_OVER,
-    'src/store/tick/hold.ts',
-    "await db.query(\n    `update tick t set state = 'open', owner = null, fence = t.fence + 1, attempts",
-  ),
   before('before a verdict is written', 'src/ticks/verdicts.ts', 'const written = new Set(await decide('),
   before('before leases are renewed', 'src/ticks/renew-leases.ts', 'if (all.length > 0) await renewOrLose('),
   before('before gaps are closed', 'src/ticks/auditor.ts', 'if (open.length > 0) opened += await openTicks('),

@@ -5,7 +5,6 @@ import { defineJob } from '#src/store/job/define.ts'
 import { setPaused } from '#src/ticks/admin.ts'
 import { checkJob } from '#src/ticks/index.ts'
 import { waitUntil } from '#test/wait-until.ts'
-import { HANDED_OVER } from '../harness/failpoints.ts'
 import { type Build, CHANGED, PAUSED } from './jobs.ts'
 import { nameOf, type Strike, type StrikeKind } from './plan.ts'
 import type { TickCluster } from './tick-cluster.ts'
@@ -59,9 +58,6 @@ async function pause(ms: number, over: AbortSignal): Promise<void> {
 /** These are passed by whoever audits, which is one for a long time; who sees no Redis does it in shorter rounds. */
 const AUDITS: readonly string[] = ['before gaps are closed', 'before watermarks move']
 
-/** Until a guest has taken something that runs for long. */
-const HAS_SOME_MS = 3_000
-
 /** One more replica, which dies as soon as it gets there. */
 async function dieAt(cluster: TickCluster, { what, target }: Strike, over: AbortSignal): Promise<void> {
   const failpoint = 'failpoint' in what ? what.failpoint : ''
@@ -69,19 +65,10 @@ async function dieAt(cluster: TickCluster, { what, target }: Strike, over: Abort
   const { process: guest } = replica
   cluster.leadToRedis(replica, !AUDITS.includes(failpoint))
   const build = await buildWithNews(cluster)
-  const start = () =>
-    guest.start({ MILLRACE_TEST_FAILPOINT: failpoint, MILLRACE_TEST_BUILD: build }).catch((error: unknown) => {
-      if (guest.ended !== 'SIGKILL') throw error // it may get there before it has said that it runs
-    })
-  await start()
-  const stopped = async () => {
-    if (failpoint !== HANDED_OVER) return
-    // It hands over what takes longer than its patience: for that it must have something in hand.
-    if (guest.ended === 0) await start()
-    else await pause(HAS_SOME_MS, over)
-    guest.signal('SIGTERM')
-  }
-  await waitUntil(() => stopped().then(() => guest.ended === 'SIGKILL' || over.aborted), {
+  await guest.start({ MILLRACE_TEST_FAILPOINT: failpoint, MILLRACE_TEST_BUILD: build }).catch((error: unknown) => {
+    if (guest.ended !== 'SIGKILL') throw error // it may get there before it has said that it runs
+  })
+  await waitUntil(() => guest.ended !== null || over.aborted, {
     timeoutMs: 60_000,
     what: `the guest to die ${failpoint}`,
   })
