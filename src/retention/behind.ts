@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import type { EntryId, Inspector } from '#src/bus/index.ts'
 import { readAllCheckpoints } from '#src/store/checkpoint.ts'
-import type { BehindInStream } from './plan.ts'
+import type { BehindInStream } from './plan-needs.ts'
 
 /**
  * Every group and partition with entries that are not applied, and when the oldest of them was appended. A group that

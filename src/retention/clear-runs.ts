@@ -14,7 +14,7 @@ import {
   writePlace,
 } from '#src/store/retention/deletions.ts'
 import { FLOW_RUNS, type RunKind, runsGone, TASK_RUNS } from '#src/store/retention/run-remains.ts'
-import type { BehindInStream } from './plan.ts'
+import type { BehindInStream } from './plan-needs.ts'
 import { type RemoveNeeds, removeRemains, type Telling } from './remove-remains.ts'
 
 /** Each deletion is followed up soon, and once more when nobody sends anything of that run any more. */

@@ -2,7 +2,7 @@
 import { countRemains } from '#src/store/retention/run-remains.ts'
 import { tableSizes } from '#src/store/retention/table-sizes.ts'
 import { type FollowNeeds, openDeletions } from './clear-runs.ts'
-import type { TablePlan } from './plan-tables.ts'
+import type { TablePlan } from './table-plan.ts'
 
 /** A plan for each table that has any, with when its runs were deleted. Counted up to a bound for each page of deletions. */
 export async function lookAtRemains(needs: FollowNeeds, most: number): Promise<TablePlan[]> {

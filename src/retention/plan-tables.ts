@@ -1,20 +1,11 @@
 /** What would leave of tables beside the days of the log. */
 import { dayOf } from '#src/store/day-partitions.ts'
-import { type Ledger, type LedgerDue, lookAtDue } from '#src/store/retention/ledger.ts'
+import { type Ledger, lookAtDue } from '#src/store/retention/ledger.ts'
 import { EXPIRING } from './expire-runs.ts'
 import type { LedgerRule } from './ledgers.ts'
 import { lookAtRemains } from './look-at-remains.ts'
-import type { PlanNeeds } from './plan.ts'
-
-/** What would leave of a table now. */
-export interface TablePlan extends LedgerDue {
-  readonly what: string
-  readonly table: string
-  /** Null for what leaves with something else. */
-  readonly keptMs: number | null
-  /** What keeps more from leaving now, in words; null when nothing does. */
-  readonly waitsFor: string | null
-}
+import type { PlanNeeds } from './plan-needs.ts'
+import type { TablePlan } from './table-plan.ts'
 
 const COUNTED = 100_000
 const DAY_MS = 86_400_000

@@ -1,5 +1,4 @@
 /** What would leave the log now, and what keeps the rest of it: looked at, nothing changed. */
-import type { Pool } from 'pg'
 import { type DetachedDay, detachedDays } from '#src/store/retention/detach-day.ts'
 import { heldDays } from '#src/store/retention/held-day.ts'
 import {
@@ -12,25 +11,9 @@ import {
   occurredIn,
 } from '#src/store/retention/log-days.ts'
 import { type NamePlan, planNames } from './plan-names.ts'
+import type { PlanNeeds } from './plan-needs.ts'
 import { type EventPolicy, hasShorter, namesKept } from './policy.ts'
 import { type Needing, rebuildUnderWay, whatNeedsDay } from './who-needs.ts'
-
-/** A group that may still need events of a day: what it has to apply next was appended at this moment. */
-export interface BehindInStream {
-  readonly group: string
-  readonly partition: number
-  readonly nextMs: number
-}
-
-export interface PlanNeeds {
-  readonly pool: Pool
-  readonly policy: EventPolicy
-  readonly nowMs: () => number
-  /** Of each group and partition with entries not applied, the oldest of them. */
-  behind(): Promise<readonly BehindInStream[]>
-  /** Whether what deletions in a table of the log left behind has been cleared: it is found by them. */
-  isFollowedUp(table: string): Promise<boolean>
-}
 
 /** A day that has passed its retention, in whole or in part. */
 export interface DayPlan extends LogDay {

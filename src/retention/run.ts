@@ -10,12 +10,14 @@ import { EXPIRING, expireRuns } from './expire-runs.ts'
 import { ledgerRules, pruneLedger } from './ledgers.ts'
 import { countStep, whileMeasured } from './measure.ts'
 import { createParts, type Parts } from './parts.ts'
-import { type LogPlan, type PlanNeeds, planLog } from './plan.ts'
-import { planTables, type TablePlan } from './plan-tables.ts'
+import { type LogPlan, planLog } from './plan.ts'
+import type { PlanNeeds } from './plan-needs.ts'
+import { planTables } from './plan-tables.ts'
 import { pruneLog } from './prune.ts'
 import { createRowTally, type RowTally } from './row-tally.ts'
 import type { Pruned, PruneStep } from './steps.ts'
 import { withSureClock } from './sure-clock.ts'
+import type { TablePlan } from './table-plan.ts'
 
 /** What a plan needs, from the settings. */
 export function planNeedsOf({ settings, inspector, pool, nowMs }: RetentionContext): PlanNeeds {

@@ -1,6 +1,6 @@
 /** What a run of retention is given, and what it says of itself. */
 import type { Archived, DetachedDay } from '#src/store/retention/detach-day.ts'
-import type { PlanNeeds } from './plan.ts'
+import type { PlanNeeds } from './plan-needs.ts'
 
 export interface PruneNeeds extends PlanNeeds {
   /** Where days go before they are dropped; null when nowhere. */

@@ -2,7 +2,7 @@
 import type { Pool } from 'pg'
 import { openRebuilds } from '#src/store/rebuild/job.ts'
 import { type Behind, dayEndMs, type LogDay, standingBefore } from '#src/store/retention/log-days.ts'
-import type { BehindInStream, PlanNeeds } from './plan.ts'
+import type { BehindInStream, PlanNeeds } from './plan-needs.ts'
 import type { EventPolicy } from './policy.ts'
 
 /** Who may still need events of a day, as far as it was asked for all days at once. */

@@ -1,7 +1,7 @@
 /** A log with days in it, and a run of retention over it at a given moment. */
 import type pg from 'pg'
 import { type ArchivePlace, removeUnfinished, writeDay } from '#src/archive/index.ts'
-import type { BehindInStream } from '#src/retention/plan.ts'
+import type { BehindInStream } from '#src/retention/plan-needs.ts'
 import { pruneLog } from '#src/retention/prune.ts'
 import type { DayArchive, PruneNeeds, PruneStep } from '#src/retention/steps.ts'
 import { takeCheckpoint } from '#src/store/checkpoint.ts'
