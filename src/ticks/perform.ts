@@ -9,7 +9,7 @@ import { createDecider } from './decide.ts'
 import { type HandNeeds, nameOf, type Outcome, takeInHand } from './hand.ts'
 import type { InHand } from './in-hand.ts'
 import type { CheckedJob, Counts } from './job.ts'
-import type { RunnerNotes } from './runner.ts'
+import type { RunnerNotes } from './runner-notes.ts'
 import type { Unanswered } from './unanswered.ts'
 import type { Verdicts } from './verdicts.ts'
 

@@ -5,7 +5,7 @@
 import type { Pool } from 'pg'
 import type { TickStream } from '#src/bus/ticks.ts'
 import type { Log } from '#src/log.ts'
-import type { Claimer, NotClaimed } from '#src/store/tick/claim.ts'
+import type { Claimer } from '#src/store/tick/claim.ts'
 import type { TickKey } from '#src/store/tick/key.ts'
 import type { Catalog } from './catalog.ts'
 import type { DatabaseClock } from './database-clock.ts'
@@ -17,17 +17,10 @@ import { createPatience, isThere } from './patience.ts'
 import { createPerform } from './perform.ts'
 import { startStreamReading } from './read-stream.ts'
 import { startRenewing } from './renew-leases.ts'
+import type { RunnerNotes } from './runner-notes.ts'
 import { createTake } from './take.ts'
 import { createUnanswered } from './unanswered.ts'
 import { createVerdicts } from './verdicts.ts'
-
-/** What there is to count. */
-export interface RunnerNotes {
-  decided(job: string, outcome: 'done' | 'skipped' | 'failed', lateMs: number): void
-  suppressed(cause: NotClaimed, count: number): void
-  /** A verdict, or a lease, of a holder that had lost its fence. */
-  fenced(count: number): void
-}
 
 export interface RunnerOptions {
   /** This process's name, in the ledger and among the stream's readers. */

@@ -24,7 +24,7 @@ import { nameOf } from './hand.ts'
 import type { InHand } from './in-hand.ts'
 import type { CheckedJob } from './job.ts'
 import type { Perform } from './perform.ts'
-import type { RunnerNotes } from './runner.ts'
+import type { RunnerNotes } from './runner-notes.ts'
 import type { Unanswered } from './unanswered.ts'
 
 export interface TakeNeeds {
