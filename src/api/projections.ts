@@ -13,7 +13,7 @@ const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null
 const Rebuild = Type.Object({
   id: Type.Integer(),
   state: Type.String({ description: 'requested, running, failed; or done, cancelled.' }),
-  reason: Type.String({ description: 'command, asked, version or partial.' }),
+  reason: Type.String({ description: 'command, asked, version, partial or behind.' }),
   owner: Type.String({ description: 'The process that works on it, or did.' }),
   leased: Type.Boolean({ description: 'That process is alive.' }),
   step: Type.String(),

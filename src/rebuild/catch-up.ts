@@ -1,4 +1,8 @@
-/** Brings a table on that is behind the recorder's checkpoint, from the log, until the recorder can go on with it. */
+/**
+ * Brings tables on that are behind the recorder's checkpoint, from the log, until the recorder can go on with them. Those
+ * that look into each other are brought on together, so that each finds in the other what was there when an event came.
+ */
+import type { PoolClient } from 'pg'
 import type { Projection } from '#src/consumer/projection.ts'
 import { readCheckpoints } from '#src/store/checkpoint.ts'
 import { insertDeadLetters } from '#src/store/dead-letter.ts'
@@ -19,21 +23,35 @@ const MOST_ROUNDS = 20
 /** Others were faster, or there is more to do with the gate open. Rolls the transaction back. */
 class NotNow extends Error {}
 
+/** Where tables stand that have to be at one place; `uneven` when they are not, null when none is behind. */
+export function commonPlaces(
+  behind: ReadonlyMap<string, Places>,
+  group: readonly Pick<Projection, 'name'>[],
+): Places | 'uneven' | null {
+  const [first = null, ...others] = group.map(({ name }) => behind.get(name) ?? null)
+  return others.every((other) => isSame(other, first)) ? first : 'uneven'
+}
+
 /**
- * Catches up. For a projection that looks into none, and that none looks into: what is found there would be later than
- * the events. Any number of processes may call it at once. True when the table stands where the checkpoint is.
+ * Catches up with a group, as `groupsOf` gives it, of which all tables stand at one place. Any number of processes may call
+ * it at once. True when the tables stand where the checkpoint is.
  */
-export async function catchUp(needs: RebuildNeeds, projection: Projection, signal: AbortSignal): Promise<boolean> {
+export async function catchUp(
+  needs: RebuildNeeds,
+  group: readonly Projection[],
+  signal: AbortSignal,
+): Promise<boolean> {
   const { pool } = needs
-  const follower = await openFollower(pool, [projection], ({ table }) => table, true)
+  const follower = await openFollower(pool, group, ({ table }) => table, true)
   for (let round = 0; round < MOST_ROUNDS; round++) {
     signal.throwIfAborted()
-    const behind = (await readStanding(pool)).behind.get(projection.name)
-    if (behind === undefined) return true
+    const behind = commonPlaces((await readStanding(pool)).behind, group)
+    if (behind === null) return true
+    if (behind === 'uneven') return false
     const to = await placesOfThose(needs, behind)
     await awaitLog(pool, to, signal)
-    if (!(await bringOn(needs, follower, projection, behind, to))) continue
-    if (await finish(needs, follower, projection, signal)) return true
+    if (!(await bringOn(needs, follower, behind, to))) continue
+    if (await finish(needs, follower, signal)) return true
   }
   return false
 }
@@ -45,22 +63,17 @@ async function placesOfThose({ pool }: RebuildNeeds, behind: Places): Promise<Pl
 }
 
 /** A transaction for each part; stops where another process turns out to do the same. */
-async function bringOn(
-  { pool }: RebuildNeeds,
-  follower: Follower,
-  { name }: Projection,
-  from: Places,
-  to: Places,
-): Promise<boolean> {
+async function bringOn({ pool }: RebuildNeeds, follower: Follower, from: Places, to: Places): Promise<boolean> {
   let at = from
   try {
     await follow(pool, follower, from, to, (apply) =>
       inTransaction(pool, 0, async (client) => {
         await passGate(client)
-        if (!isSame(await lockBehind(client, name), at)) throw new NotNow()
+        const standing = await lockAll(client, follower.projections)
+        if (standing === 'uneven' || !isSame(standing, at)) throw new NotNow()
         const { places, letters } = await apply(client)
         if (letters.length > 0) await insertDeadLetters(client, letters)
-        await moveBehind(client, name, places)
+        for (const { name } of follower.projections) await moveBehind(client, name, places)
         at = places
       }),
     )
@@ -71,19 +84,25 @@ async function bringOn(
   }
 }
 
-/** What is left, with the gate closed: then the recorder goes on with it. */
-async function finish(
-  needs: RebuildNeeds,
-  follower: Follower,
-  { name }: Projection,
-  signal: AbortSignal,
-): Promise<boolean> {
+/** Holds the notes of where they stand against others who bring them on. */
+async function lockAll(client: PoolClient, group: readonly Projection[]): Promise<Places | 'uneven' | null> {
+  const behind = new Map<string, Places>()
+  for (const { name } of group) {
+    const places = await lockBehind(client, name)
+    if (places !== null) behind.set(name, places)
+  }
+  return commonPlaces(behind, group)
+}
+
+/** What is left, with the gate closed: then the recorder goes on with them. */
+async function finish(needs: RebuildNeeds, follower: Follower, signal: AbortSignal): Promise<boolean> {
   const { pool } = needs
   try {
     await inTransaction(pool, 0, async (client) => {
       await closeGate(client, GATE_MS)
-      const behind = await lockBehind(client, name)
+      const behind = await lockAll(client, follower.projections)
       if (behind === null) return
+      if (behind === 'uneven') throw new NotNow()
       const to = await placesOfThose(needs, behind)
       await awaitLog(pool, to, AbortSignal.any([signal, AbortSignal.timeout(GATE_MS)]))
       let parts = 0
@@ -92,7 +111,7 @@ async function finish(
         const { letters } = await apply(client)
         if (letters.length > 0) await insertDeadLetters(client, letters)
       })
-      await standBehind(client, name, new Map())
+      for (const { name } of follower.projections) await standBehind(client, name, new Map())
     })
     return true
   } catch (error) {
@@ -105,7 +124,8 @@ function isTimeout(error: unknown): boolean {
   return error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError')
 }
 
-function isSame(a: Places | null, b: Places): boolean {
-  if (a === null || a.size !== b.size) return false
+function isSame(a: Places | null, b: Places | null): boolean {
+  if (a === null || b === null) return a === b
+  if (a.size !== b.size) return false
   return [...a].every(([partition, { ms, seq }]) => b.get(partition)?.ms === ms && b.get(partition)?.seq === seq)
 }

@@ -3,7 +3,7 @@
  * takes its place at one moment. It promises that the new table has what the log says up to where the live one stood,
  * that nobody ever sees an empty or half table, and that a rebuild that died is gone on with.
  */
-export { catchUp } from './catch-up.ts'
+export { catchUp, commonPlaces } from './catch-up.ts'
 export { groupsOf } from './components.ts'
 export { type Held, hold } from './held.ts'
 export { cancelRebuilds, finishRebuilds, rollBack } from './manage.ts'

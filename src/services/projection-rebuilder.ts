@@ -8,7 +8,7 @@ import { PROJECTIONS } from '#src/consumer/load-projections.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildBusy, RebuildLost } from '#src/errors.ts'
 import { newProcessName } from '#src/process-name.ts'
-import { cancelRebuilds, catchUp, groupsOf, type RebuildNeeds, runRebuild } from '#src/rebuild/index.ts'
+import { cancelRebuilds, catchUp, commonPlaces, groupsOf, type RebuildNeeds, runRebuild } from '#src/rebuild/index.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { type ProjectionDue, projectionsDue } from '#src/store/rebuild/due.ts'
 import { openRebuilds, type RebuildJob, requestRebuild } from '#src/store/rebuild/job.ts'
@@ -66,8 +66,8 @@ async function round(context: ServiceContext, signal: AbortSignal): Promise<void
     projections,
     due.map(({ name }) => name),
   ))
-    await request(context, group, due)
-  await catchUpAll(needs, signal)
+    await request(context, group, reasonOf(group, due))
+  await catchUpAll(context, needs, signal)
   await goOn(context, needs, signal)
 }
 
@@ -88,10 +88,12 @@ function needsOf({ settings, pool, projections, nowMs, metrics }: ServiceContext
   }
 }
 
-async function request({ pool, log }: ServiceContext, group: readonly Projection[], due: readonly ProjectionDue[]) {
-  const reason = due.some(({ name, reason }) => reason === 'version' && group.some((each) => each.name === name))
-    ? 'version'
-    : 'partial'
+function reasonOf(group: readonly Projection[], due: readonly ProjectionDue[]): ProjectionDue['reason'] {
+  const isNewer = due.some(({ name, reason }) => reason === 'version' && group.some((each) => each.name === name))
+  return isNewer ? 'version' : 'partial'
+}
+
+async function request({ pool, log }: ServiceContext, group: readonly Projection[], reason: RebuildJob['reason']) {
   const names = group.map(({ name }) => name)
   const versions = group.map(({ version }) => version)
   const job = await inTransaction(pool, 0, (client) =>
@@ -134,13 +136,16 @@ async function giveUpOlder({ pool, projections }: RebuildNeeds, { names, version
     )
 }
 
-/** Tables of this version that stand behind the recorder; those that are looked into are made anew instead. */
-async function catchUpAll(needs: RebuildNeeds, signal: AbortSignal): Promise<void> {
+/**
+ * Tables of this version that stand behind the recorder. Where those that look into each other stand at several places, none
+ * can be brought on without finding what is later than the events: they are made anew.
+ */
+async function catchUpAll(context: ServiceContext, needs: RebuildNeeds, signal: AbortSignal): Promise<void> {
   const { versions, behind } = await readStanding(needs.pool)
-  for (const projection of needs.projections) {
-    if (signal.aborted || !behind.has(projection.name)) continue
-    if (versions.get(projection.name) !== projection.version) continue
-    if (groupsOf(needs.projections, [projection.name])[0]?.length !== 1) continue
-    await catchUp(needs, projection, signal)
+  for (const group of groupsOf(needs.projections, [...behind.keys()])) {
+    if (signal.aborted) return
+    if (!group.every(({ name, version }) => versions.get(name) === version)) continue
+    if (commonPlaces(behind, group) === 'uneven') await request(context, group, 'behind')
+    else await catchUp(needs, group, signal)
   }
 }

@@ -4,9 +4,9 @@ import type { Queryable } from '../checkpoint.ts'
 export type RebuildState = 'requested' | 'running' | 'done' | 'cancelled' | 'failed'
 /**
  * `command`: somebody runs it, and goes on with it; `asked` of the services; `version`: the code's is another than the
- * table's; `partial`: the log has events that it never saw.
+ * table's; `partial`: the log has events that it never saw; `behind`: tables that look into each other stand at several places.
  */
-export type RebuildReason = 'command' | 'asked' | 'version' | 'partial'
+export type RebuildReason = 'command' | 'asked' | 'version' | 'partial' | 'behind'
 
 export interface RebuildJob {
   readonly id: number
