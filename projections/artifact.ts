@@ -9,6 +9,7 @@ export default defineProjection({
   table: 'artifact', // migrations/0028_variables_artifacts.sql
   row: Artifact,
   keyColumns: ['id'],
+  since: 'created',
   key: (event) => uuidOf(event.resourceId),
   // Prefect's own `prefect.artifact.*` are sent by clients, about the same resources.
   evolve: (on) => [

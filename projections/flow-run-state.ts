@@ -15,6 +15,7 @@ export default defineProjection({
   table: 'flow_run_state', // migrations/0020_flow_runs.sql
   row: Type.Composite([State, Type.Object({ flow_run_id: Type.String() })]),
   keyColumns: ['id'],
+  since: 'timestamp',
   order: 'loose', // a state is written once and never changed, and its run is over when it leaves
   keys(event) {
     if (event.event === FLOW_RUN_CLEARED) return clearedFrom('flow_run_state', event)

@@ -16,6 +16,7 @@ export default defineProjection({
   table: 'task_run_state', // migrations/0011_task_runs.sql
   row: Type.Composite([State, Type.Object({ task_run_id: Type.String() })]),
   keyColumns: ['id'],
+  since: 'timestamp',
   order: 'loose', // a state is written once and never changed
   lookups: {
     // Under another id than this event's, when two have been made for one run.

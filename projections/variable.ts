@@ -9,6 +9,7 @@ export default defineProjection({
   table: 'variable', // migrations/0028_variables_artifacts.sql
   row: Variable,
   keyColumns: ['id'],
+  since: 'created',
   key: (event) => uuidOf(event.resourceId),
   evolve: (on) => [
     on('prefect.variable.deleted', () => null),

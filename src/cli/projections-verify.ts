@@ -44,27 +44,34 @@ export function projectionsVerifyCommand(terminal: Terminal): Command {
         const wrong = all.filter(({ missing, extra, different }) => missing + extra + different > 0)
         if (wrong.length > 0)
           throw new CommandFailed(
-            `${wrong.map(({ name }) => name).join(', ')}: not what the log says; \`millrace projections rebuild\` makes it so.`,
+            `${namesOf(wrong)}: not what the log says; \`millrace projections rebuild\` makes it so.`,
+          )
+        const unseen = all.filter(isUnseen)
+        if (unseen.length > 0)
+          throw new CommandFailed(
+            `${namesOf(unseen)}: no row could be compared, since events of all of them left the log; nothing is known of them.`,
           )
       }),
     )
 }
 
-function shown({
-  name,
-  rows,
-  missing,
-  extra,
-  different,
-  unchecked,
-  uncheckedBefore,
-  passedOver,
-  differences,
-}: Verified) {
+function namesOf(all: readonly Verified[]): string {
+  return all.map(({ name }) => name).join(', ')
+}
+
+/** It has rows, and none was looked at. */
+function isUnseen({ rows, unchecked }: Verified): boolean {
+  return rows === 0 && unchecked > 0
+}
+
+function shown(verified: Verified): string {
+  const { name, rows, missing, extra, different, unchecked, uncheckedBefore, passedOver, differences } = verified
   const lines = [
-    missing + extra + different === 0
-      ? `${name}: ${counted(rows, 'row')} as the log says.`
-      : `${name}: of ${counted(rows, 'row')} ${shownCount(missing)} missing, ${shownCount(extra)} extra, ${shownCount(different)} different.`,
+    isUnseen(verified)
+      ? `${name}: nothing compared.`
+      : missing + extra + different === 0
+        ? `${name}: ${counted(rows, 'row')} as the log says.`
+        : `${name}: of ${counted(rows, 'row')} ${shownCount(missing)} missing, ${shownCount(extra)} extra, ${shownCount(different)} different.`,
   ]
   for (const { kind, key, live, folded } of differences)
     lines.push(`  ${kind} ${shortened(key, 80)}${kind === 'different' ? `: ${columns(live, folded)}` : ''}`)

@@ -12,7 +12,7 @@ import { inTransaction } from '#src/store/transaction.ts'
 import { foldStretch } from './fold-stretch.ts'
 import { hashKey, haveCommon, sortedHashes } from './key-hashes.ts'
 import { readLeftOut } from './letters.ts'
-import { findMissing } from './missing.ts'
+import { findMissing, type Missing } from './missing.ts'
 import type { RebuildNeeds } from './needs.ts'
 import { BEGINNING, isBefore, type Places } from './places.ts'
 import { awaitLog, eventsOf, type Reading } from './source.ts'
@@ -62,6 +62,7 @@ export async function verifyProjections(
         : null
     const reading = { names: await wantedNames(pool, wants), archive, through: places, after: null }
     const passedOver = await foldAll(needs, client, projections, leftOut.places, reading, options)
+    const before = await missingBy(needs, projections, missing)
     const verified: Verified[] = []
     for (const projection of projections) {
       const sampled = options.sample < 1 ? await sampleKeys(client, projection, options.sample) : null
@@ -72,7 +73,7 @@ export async function verifyProjections(
         keyColumns: projection.keyColumns,
         columns,
         sampled,
-        comparable: comparable(projection, missing.before),
+        comparable: comparable(projection, before),
         show: options.show,
       })
       const { name } = projection
@@ -81,7 +82,7 @@ export async function verifyProjections(
         ...compared,
         passedOver: passedOver.get(name) ?? 0,
         places,
-        uncheckedBefore: missing.before,
+        uncheckedBefore: before,
       })
     }
     return verified
@@ -108,6 +109,22 @@ async function standing(client: PoolClient, projections: readonly Projection[]):
     throw new RebuildRefused('the tables catch up with the recorder at this moment: try again when they have.')
   for (const [partition, place] of first ?? []) places.set(partition, place)
   return places
+}
+
+/**
+ * Before which moment events are missing now that the log has been read: it holds nothing back, so more may have left
+ * meanwhile than had when it began.
+ * @throws RebuildRefused when a day went to the archive that was then read from neither
+ */
+async function missingBy(
+  needs: RebuildNeeds,
+  projections: readonly Projection[],
+  { archived }: Missing,
+): Promise<string | null> {
+  const now = await findMissing({ ...needs, db: needs.pool }, projections)
+  if (now.archived.length !== archived.length)
+    throw new RebuildRefused('a day left the log while it was read: try again.')
+  return now.before
 }
 
 /** Into temporary tables; by partition, or all at once where rows have events in several. */

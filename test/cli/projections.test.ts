@@ -35,6 +35,7 @@ async function damaged(t: TestScope) {
   const count = async (table: string) =>
     (await pool.query<{ rows: number }>(`select count(*)::int4 as rows from ${table}`)).rows[0]?.rows
   return {
+    pool,
     count,
     run: (...args: string[]) => millrace(['projections', ...args], { MILLRACE_DATABASE_URL: databaseUrl }),
   }
@@ -78,6 +79,17 @@ test('a table is verified, rebuilt, rolled back and finished from the command li
   await assert.rejects(count('resource_activity__old'), /does not exist/)
   const none = await run('rebuild', 'resource-activity', '--rollback', '--yes')
   assert.match(none.stderr, /^millrace: resource-activity has no table from before a rebuild/)
+})
+
+test('a table of which no row can be compared is not said to be right', async (t) => {
+  const { run, pool } = await damaged(t)
+  await run('rebuild', 'resource-activity', '--yes')
+  await pool.query(`insert into pruned_day (day, generation, state, event_count, bytes, kept, detached_at)
+    values (current_date, 1, 'dropped', 1, 1, '{}', now())`)
+  const { exit, stdout, stderr } = await run('verify', 'resource-activity')
+  assert.equal(exit, 1)
+  assert.match(stdout, /^resource-activity: nothing compared\.\n {2}30 rows not compared: events from before/)
+  assert.match(stderr, /^millrace: resource-activity: no row could be compared/m)
 })
 
 test('what is asked wrongly is said in a sentence', async (t) => {
