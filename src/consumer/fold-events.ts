@@ -10,14 +10,32 @@ import { MemoryRows } from './rows.ts'
  * @throws what a projection throws
  */
 export function foldEvents(projections: readonly Projection[], events: readonly Event[]): ReadonlyMap<string, Row[]> {
+  const fold = createMemoryFold(projections)
+  for (const event of events) fold.apply(event)
+  return fold.rows()
+}
+
+/** The same, event by event, for tests that look at the rows in between. */
+export interface MemoryFold {
+  /** @throws what a projection throws */
+  apply(event: Event): void
+  /** The rows of each projection by its name, in the order of their keys. */
+  rows(): ReadonlyMap<string, Row[]>
+}
+
+export function createMemoryFold(projections: readonly Projection[]): MemoryFold {
   const all = withDependencies(projections)
   const tables = new Map(all.map((projection) => [projection, new MemoryRows(projection, indexesOf(projection, all))]))
   const fold = createFold(all, (projection) => tables.get(projection) as MemoryRows)
-  for (const [i, event] of events.entries())
-    fold.apply(projected(event, i), (_, error) => {
-      throw error
-    })
-  return new Map([...tables].map(([{ name }, { rows }]) => [name, inOrder(rows)]))
+  let seq = 0
+  return {
+    apply(event) {
+      fold.apply(projected(event, seq++), (_, error) => {
+        throw error
+      })
+    },
+    rows: () => new Map([...tables].map(([{ name }, { rows }]) => [name, inOrder(rows)])),
+  }
 }
 
 function inOrder(rows: ReadonlyMap<string, Row>): Row[] {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FlowRunRow } from '#src/events/flow-run.ts'
+import { foldEvents } from '#src/consumer/fold-events.ts'
 import { STATE_TYPES, type State } from '#src/events/state.ts'
 import type { Slot } from '#src/orchestration/flow-run/transition.ts'
 import type { FlowRunAnswer } from '#src/orchestration/index.ts'
 import { chosenSeed, createRandom, type Random } from '#test/faults/harness/random.ts'
-import { History, merged } from './history.ts'
+import flowRun from '../../../projections/flow-run.ts'
+import { History } from './history.ts'
 import { agreesWithHistory, holds, keepsLease, mayFollow } from './invariants.ts'
 
 const RUNS = 600
@@ -53,8 +54,7 @@ test('no sequence of commands breaks what holds of every run', () => {
       if (history.row !== null && made.length > 0 && !forced) mayFollow(before, history.row, history.slot, seed)
     }
     agreesWithHistory(history, `seed ${random.seed}, run ${i}`)
-    const stored = history.events.map((event) => JSON.parse(JSON.stringify(event)))
-    const replayed = stored.reduce<FlowRunRow | null>(merged, null)
+    const [replayed = null] = foldEvents([flowRun], history.events).get(flowRun.name) ?? []
     assert.deepEqual(replayed, history.row, `the events of run ${i} give another run (seed ${random.seed})`)
   }
 })

@@ -1,4 +1,5 @@
-/** Flow runs as their commands make them, without servers: each decision's events are merged into the row. */
+/** Flow runs as their commands make them, without servers: each decision's events go through the projection. */
+import { createMemoryFold } from '#src/consumer/fold-events.ts'
 import type { Event } from '#src/events/event.ts'
 import { FLOW_RUN_DELETED, type FlowRunRow } from '#src/events/flow-run.ts'
 import { instantOfMs } from '#src/events/instant.ts'
@@ -11,7 +12,9 @@ import {
   type FlowRunCommand,
   type NewFlowRun,
 } from '#src/orchestration/index.ts'
+import flowRun from '../../../projections/flow-run.ts'
 
+const RUN_ID = '00000000-0000-7000-8000-000000000000'
 const BEGAN_MS = Date.parse('2026-11-24T00:00:00Z')
 
 /** A run and its history; the clock stands still until it is moved. */
@@ -22,6 +25,7 @@ export class History {
   readonly rows: (FlowRunRow | null)[] = []
   /** What commands from now on are told of the slot of the run's deployment. */
   slot: Slot | null = null
+  readonly #fold = createMemoryFold([flowRun])
   #nowMs = BEGAN_MS
   #ids = 0
   #lastVersion = 0
@@ -57,14 +61,15 @@ export class History {
     for (const event of events) {
       if (event.event === FLOW_RUN_DELETED) this.#lastVersion = this.run.version + 1
       this.events.push(event)
-      this.row = merged(this.row, event)
+      this.#fold.apply(event)
+      this.row = (this.#fold.rows().get(flowRun.name)?.[0] ?? null) as FlowRunRow | null
       this.rows.push(this.row)
     }
     return answer
   }
 
   create(run: Partial<NewFlowRun> = {}): this {
-    const { id = 'run', name = 'able-otter', flow_id = 'flow', flow_name = 'f' } = run
+    const { id = RUN_ID, name = 'able-otter', flow_id = 'flow', flow_name = 'f' } = run
     this.command({ type: 'create', run: { ...run, id, name, flow_id, flow_name }, state: { type: 'PENDING' } })
     return this
   }
@@ -82,10 +87,4 @@ export class History {
 
 interface Details {
   readonly state_details?: Partial<State['state_details']>
-}
-
-/** The fold that a projection of flow runs is: a merge. */
-export function merged(row: FlowRunRow | null, event: Event): FlowRunRow | null {
-  if (event.event === FLOW_RUN_DELETED) return null
-  return { ...row, ...(event.payload['flow_run'] as Partial<FlowRunRow>) } as FlowRunRow
 }
