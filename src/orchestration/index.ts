@@ -19,7 +19,7 @@ export { checkSchedule, dueInstants, HORIZON, type Horizon } from './deployment/
 export { checkJobVariables } from './deployment/job-variables.ts'
 export { DEPLOYMENTS } from './deployment/kind.ts'
 export { checkParameters } from './deployment/parameters.ts'
-export { deleteScheduledRuns, runOf, scheduleRuns } from './deployment/runs.ts'
+export { deleteScheduledRuns, scheduleRuns } from './deployment/runs.ts'
 export {
   addSchedules,
   changeSchedule,
@@ -28,6 +28,7 @@ export {
   updateSchedules,
   type WantedSchedule,
 } from './deployment/schedules.ts'
+export { runOf } from './deployment/wanted-runs.ts'
 export { type Aggregate, createExecutor, type Executor, type ExecutorNeeds } from './execute.ts'
 export { FLOWS } from './flow.ts'
 export {

@@ -1,16 +1,15 @@
-/** Runs of a deployment: what they are made of, those that its schedules ask for, and the end of those that nobody wants. */
+/** Makes the runs that a deployment's schedules ask for, and deletes those that nobody wants. */
+import { isDeepStrictEqual } from 'node:util'
 import { Type } from '@sinclair/typebox'
 import pMap from 'p-map'
-import type { DeploymentRow, DeploymentSchedule } from '#src/events/deployment.ts'
-import { instantOfMs } from '#src/events/instant.ts'
+import type { DeploymentRow } from '#src/events/deployment.ts'
+import { deploymentTable } from '#src/store/deployment.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import type { Store } from '#src/store/pool.ts'
 import { type FragmentSqlToken, row, sql } from '#src/store/sql.ts'
 import type { Commands } from '../commands.ts'
-import type { NewFlowRun } from '../flow-run/decide.ts'
-import { derivedId } from '../ids.ts'
 import { runName } from '../names.ts'
-import { dueInstants, HORIZON, type Horizon, pythonDate, scheduleKind } from './instants.ts'
+import { type Span, type WantedRun, wantedRuns } from './wanted-runs.ts'
 
 export interface DeploymentNeeds {
   readonly commands: Commands
@@ -20,64 +19,54 @@ export interface DeploymentNeeds {
 /** Commands on their way at once: enough to share commits, few enough to leave room for others. */
 const AT_ONCE = 20
 const PAGE = 500
+const NOT_BEGUN = sql.fragment`t.state_type = 'SCHEDULED' and t.state_name <> 'AwaitingConcurrencySlot' and t.run_count = 0`
 const Id = row(Type.Object({ id: Type.String() }))
 
-/** What every run of a deployment has of it. */
-export function runOf(deployment: DeploymentRow): Omit<NewFlowRun, 'id' | 'name'> {
-  const { id, deployment_version, flow_id, flow_name, parameters, tags, labels } = deployment
-  const { work_queue_id, work_queue_name, work_pool_id, work_pool_name, infrastructure_document_id } = deployment
-  return {
-    flow_id,
-    flow_name,
-    deployment_id: id,
-    deployment_version,
-    work_queue_id,
-    work_queue_name,
-    work_pool_id,
-    work_pool_name,
-    infrastructure_document_id,
-    parameters,
-    tags,
-    labels,
-  }
-}
-
-/** How far runs are to be scheduled; and by which runs, left out by those of Prefect's scheduler. */
-export interface Span {
-  readonly fromMs: number
-  readonly horizon?: Horizon
-  readonly isAuto?: boolean
-}
-
-/** Schedules the runs that are due and not there. Whoever does it again, or at the same time, makes none twice. */
-export async function scheduleRuns(
-  { commands, store }: DeploymentNeeds,
-  deployment: DeploymentRow,
-  { fromMs, horizon = HORIZON, isAuto = true }: Span,
-): Promise<number> {
-  const wanted = deployment.schedules
-    .filter(({ active }) => active)
-    .flatMap((schedule) =>
-      dueInstants(schedule.schedule, fromMs, bounded(horizon, schedule)).map((at) =>
-        scheduledRun(deployment, schedule, at, isAuto),
-      ),
-    )
+/**
+ * Schedules the runs that are due and not there. Whoever does it again, or at the same time, makes none twice.
+ * @param deployment as it was read, perhaps a while ago: runs that it no longer asks for once they are made are deleted
+ */
+export async function scheduleRuns(needs: DeploymentNeeds, deployment: DeploymentRow, span: Span): Promise<number> {
+  const wanted = wantedRuns(deployment, span)
   const there = await idsThatAre(
-    store,
+    needs.store,
     wanted.map(({ id }) => id),
   )
-  const missing = wanted.filter(({ id }) => !there.has(id))
+  const made: WantedRun[] = []
   await pMap(
-    missing,
-    ({ at, ...run }) =>
-      commands.flowRun(run.id, {
+    wanted.filter(({ id }) => !there.has(id)),
+    async (wantedRun) => {
+      const { at, ...run } = wantedRun
+      const answer = await needs.commands.flowRun(run.id, {
         type: 'create',
-        run,
+        run: { ...run, name: runName() },
         state: { type: 'SCHEDULED', message: 'Flow run scheduled', state_details: { scheduled_time: at } },
-      }),
+      })
+      if (answer.kind === 'run' && answer.isNew) made.push(wantedRun)
+    },
     { concurrency: AT_ONCE },
   )
-  return missing.length
+  if (made.length === 0) return 0
+  return made.length - (await deleteUnwanted(needs, deployment, made, span))
+}
+
+/**
+ * Who changes a deployment deletes the runs that are there by then. Those made later, by somebody who had read it before
+ * the change, are seen here: either the change is read now, or it came after these runs and deleted them itself.
+ */
+async function deleteUnwanted(
+  needs: DeploymentNeeds,
+  before: DeploymentRow,
+  made: readonly WantedRun[],
+  span: Span,
+): Promise<number> {
+  const after = await needs.store.read((tx) => deploymentTable.find(tx, sql.fragment`t.id = ${before.id}`))
+  if (after?.version === before.version) return 0
+  // Most changes are polls, which leave all runs wanted. One who schedules a paused deployment by hand means it.
+  const isOver = after === null || (after.paused && !before.paused)
+  const wanted = new Map((isOver ? [] : wantedRuns(after, span)).map((run) => [run.id, run]))
+  const ids = made.filter((run) => !isDeepStrictEqual(run, wanted.get(run.id))).map(({ id }) => id)
+  return deletePage(needs, sql.fragment`t.id = any(${sql.array(ids, 'uuid')}) and ${NOT_BEGUN}`, ids.length)
 }
 
 /**
@@ -86,50 +75,29 @@ export async function scheduleRuns(
  * @param after leaves those that are due by this instant; all of them when null
  */
 export async function deleteScheduledRuns(
-  { commands, store }: DeploymentNeeds,
+  needs: DeploymentNeeds,
   deploymentId: string,
   { autoOnly, after }: { readonly autoOnly: boolean; readonly after: string | null },
 ): Promise<number> {
+  const which = scheduledOnly(deploymentId, autoOnly, after)
   let deleted = 0
   for (;;) {
-    const runs = await store.read((tx) =>
-      flowRunTable.select(tx, scheduledOnly(deploymentId, autoOnly, after), sql.fragment`order by t.id limit ${PAGE}`),
-    )
-    await pMap(runs, ({ id }) => commands.flowRun(id, { type: 'delete' }), { concurrency: AT_ONCE })
-    deleted += runs.length
-    if (runs.length < PAGE) return deleted
+    const count = await deletePage(needs, which, PAGE)
+    deleted += count
+    if (count < PAGE) return deleted
   }
+}
+
+async function deletePage({ commands, store }: DeploymentNeeds, which: FragmentSqlToken, most: number) {
+  const runs = await store.read((tx) => flowRunTable.select(tx, which, sql.fragment`order by t.id limit ${most}`))
+  await pMap(runs, ({ id }) => commands.flowRun(id, { type: 'delete' }), { concurrency: AT_ONCE })
+  return runs.length
 }
 
 function scheduledOnly(deploymentId: string, autoOnly: boolean, after: string | null): FragmentSqlToken {
-  return sql.fragment`t.deployment_id = ${deploymentId} and t.state_type = 'SCHEDULED'
-    and t.state_name <> 'AwaitingConcurrencySlot' and t.run_count = 0
+  return sql.fragment`t.deployment_id = ${deploymentId} and ${NOT_BEGUN}
     ${autoOnly ? sql.fragment`and t.auto_scheduled` : sql.fragment``}
     ${after === null ? sql.fragment`` : sql.fragment`and t.next_scheduled_start_time > ${after}::timestamptz`}`
-}
-
-function scheduledRun(deployment: DeploymentRow, schedule: DeploymentSchedule, atMs: number, isAuto: boolean) {
-  const common = runOf(deployment)
-  const idempotency_key = `scheduled ${deployment.id} ${schedule.id} ${pythonDate(atMs)}`
-  return {
-    ...common,
-    id: derivedId('flow-run', deployment.flow_id, idempotency_key),
-    name: runName(),
-    idempotency_key,
-    parameters: { ...deployment.parameters, ...schedule.parameters },
-    tags: [...(isAuto ? ['auto-scheduled'] : []), ...deployment.tags],
-    auto_scheduled: isAuto,
-    created_by: {
-      id: schedule.id,
-      type: 'SCHEDULE',
-      display_value: schedule.slug ?? scheduleKind(schedule.schedule),
-    },
-    at: instantOfMs(atMs).iso,
-  }
-}
-
-function bounded(horizon: Horizon, { max_scheduled_runs: most }: DeploymentSchedule): Horizon {
-  return most === null ? horizon : { ...horizon, maxRuns: Math.min(horizon.maxRuns, most) }
 }
 
 async function idsThatAre({ read }: Pick<Store, 'read'>, ids: readonly string[]): Promise<ReadonlySet<string>> {

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { BLANK } from '#src/api/orchestration/deployment-fields.ts'
+import type { DeploymentRow } from '#src/events/deployment.ts'
+import { DEPLOYMENTS, scheduleFields, scheduleRuns } from '#src/orchestration/index.ts'
+import { flowRunTable } from '#src/store/flow-run.ts'
+import { sql } from '#src/store/sql.ts'
+import { operatorWorld } from '#test/api/operator-world.ts'
+
+// The scheduler has read a deployment, which is changed before it makes the runs: whoever changed it saw none to delete.
+test('runs are made as a deployment is, not as it was when it was read', async (t) => {
+  const needs = await operatorWorld(t)
+  await needs.record()
+  const fromMs = Date.now()
+  const schedule = (interval: number) => ({
+    id: randomUUID(),
+    created: new Date().toISOString(),
+    updated: new Date().toISOString(),
+    active: true,
+    max_scheduled_runs: null,
+    parameters: {},
+    slug: null,
+    schedule: { interval, anchor_date: '2026-01-01T00:00:00Z', timezone: 'UTC' },
+  })
+  const daily = scheduleFields([schedule(86_400)])
+
+  async function deployment(): Promise<DeploymentRow> {
+    const id = randomUUID()
+    const own = { id, name: id, flow_id: randomUUID(), flow_name: 'etl', labels: {} }
+    const fields = { ...BLANK, ...own, ...daily }
+    return (await needs.commands.record(DEPLOYMENTS, id, { type: 'create', fields })).row as DeploymentRow
+  }
+  const change = (id: string, changes: Partial<DeploymentRow>) =>
+    needs.commands.record(DEPLOYMENTS, id, { type: 'update', changes: () => changes })
+  async function runsAfter({ id }: DeploymentRow) {
+    return needs.store.read((tx) => flowRunTable.select(tx, sql.fragment`t.deployment_id = ${id}`, sql.fragment``))
+  }
+  const changes: Readonly<Record<string, Partial<DeploymentRow>>> = {
+    paused: { paused: true },
+    'with another schedule': scheduleFields([schedule(3_600)]),
+    'with other parameters': { parameters: { x: 1 } },
+  }
+  for (const [what, changed] of Object.entries(changes))
+    await t.test(`none of a deployment that is ${what}`, async () => {
+      const before = await deployment()
+      await change(before.id, changed)
+      assert.equal(await scheduleRuns(needs, before, { fromMs }), 0)
+      assert.deepEqual(await runsAfter(before), [])
+    })
+
+  await t.test('none of one that is deleted', async () => {
+    const before = await deployment()
+    await needs.commands.record(DEPLOYMENTS, before.id, { type: 'delete' })
+    assert.equal(await scheduleRuns(needs, before, { fromMs }), 0)
+    assert.deepEqual(await runsAfter(before), [])
+  })
+
+  await t.test('all of one that was polled', async () => {
+    const before = await deployment()
+    await change(before.id, { last_polled: new Date().toISOString() })
+    assert.equal(await scheduleRuns(needs, before, { fromMs }), 3)
+    assert.equal((await runsAfter(before)).length, 3)
+  })
+
+  await t.test('those that another scheduler made of the change stay', async () => {
+    const before = await deployment()
+    await change(before.id, { parameters: { x: 1 } })
+    const after = { ...before, parameters: { x: 1 } }
+    await scheduleRuns(needs, { ...after, version: before.version + 1 }, { fromMs })
+    assert.equal(await scheduleRuns(needs, before, { fromMs }), 0)
+    assert.equal((await runsAfter(before)).length, 3)
+  })
+})
