@@ -60,6 +60,9 @@ const maybe = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
 const When = maybe(Type.Union([Type.String(), Type.Number()]))
 const Anything = Type.Record(Type.String(), Type.Unknown())
 
+/** What the tables can hold: more would be refused by each of them in its own way, so the event is refused instead. */
+const Count = Type.Integer({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1 })
+
 /** What an event carries. Clients leave out what they never set. */
 const Told = Type.Object({
   validated_state: Type.Object({
@@ -80,8 +83,8 @@ const Told = Type.Object({
     tags: maybe(Type.Array(Type.String())),
     labels: maybe(Anything),
     task_inputs: maybe(Anything),
-    run_count: maybe(Type.Integer()),
-    flow_run_run_count: maybe(Type.Integer()),
+    run_count: maybe(Count),
+    flow_run_run_count: maybe(Count),
     expected_start_time: When,
     start_time: When,
     end_time: When,

@@ -111,6 +111,12 @@ test('a run that is over is not moved back by a state of the same attempt, even 
   assert.equal(fold([...HISTORY, byServer]).runs[0]?.['state_type'], 'SCHEDULED', 'a server knows what it decides on')
 })
 
+// Each of the tables, a rebuild and a comparison are to fail alike, by the fold.
+test('a count that the table can not hold is refused with the event', () => {
+  const events = [PENDING, told({ type: 'RUNNING', at: 2, run: { run_count: 3_000_000_000 } })]
+  assert.throws(() => fold(events), /payload\/task_run\/run_count/)
+})
+
 test('two ids of one task of one flow run are one run, under the id that came first', () => {
   const other = '01a20add-0000-7000-8000-ffffffffffff'
   const elsewhere = told({ type: 'PENDING', at: 8, taskRunId: other, run: { dynamic_key: '1' } })
