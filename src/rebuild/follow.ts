@@ -2,11 +2,12 @@
 import type { Pool, PoolClient } from 'pg'
 import { createFold, indexesOf } from '#src/consumer/fold.ts'
 import type { Projection } from '#src/consumer/projection.ts'
-import { type Folding, recordBatch } from '#src/consumer/record-batch.ts'
+import { type Folding, type How, recordBatch } from '#src/consumer/record-batch.ts'
 import { TableRows } from '#src/consumer/table-rows.ts'
-import type { DeadLetter } from '#src/store/dead-letter.ts'
+import { lettersGroup } from '#src/consumer/waiting-keys.ts'
+import { type DeadLetter, openKeys } from '#src/store/dead-letter.ts'
 import { placeText } from './fold-stretch.ts'
-import { entryOf, lettersGroup, readLeftOut } from './letters.ts'
+import { entryOf, readLeftOut, waitingGroup } from './letters.ts'
 import type { PlacedEvent } from './merge.ts'
 import type { EntryPlace, Places } from './places.ts'
 import { eventsOf } from './source.ts'
@@ -17,6 +18,8 @@ export interface Follower {
   readonly folding: Folding
   /** What it fails on becomes a dead letter; else it is passed over, since somebody has discarded it before. */
   readonly filesLetters: boolean
+  /** The rebuild whose letters wait for its tables; null outside of one. */
+  readonly rebuild: number | null
 }
 
 /** What a transaction brought. */
@@ -37,6 +40,7 @@ export async function openFollower(
   projections: readonly Projection[],
   tableOf: (projection: Projection) => string,
   filesLetters: boolean,
+  rebuild: number | null = null,
 ): Promise<Follower> {
   const tables = new Map<Projection, TableRows>()
   for (const projection of projections) {
@@ -44,7 +48,7 @@ export async function openFollower(
     tables.set(projection, await TableRows.open(pool, there, indexesOf(projection, projections)))
   }
   const fold = createFold(projections, (projection) => tables.get(projection) as TableRows)
-  return { projections, filesLetters, folding: { projections, tables, fold } }
+  return { projections, filesLetters, rebuild, folding: { projections, tables, fold } }
 }
 
 /**
@@ -93,14 +97,14 @@ function withAll(from: Places, to: Places): Places {
 
 async function foldPart(
   client: PoolClient,
-  { projections, folding, filesLetters }: Follower,
+  follower: Follower,
   events: readonly PlacedEvent[],
   places: Places,
 ): Promise<Followed> {
   if (events.length === 0) return { places, letters: [], leftOut: [] }
+  const { projections, folding, filesLetters } = follower
   const { places: leftOut, ids } = await readLeftOut(client, projections)
   const passed = new Set<string>()
-  const waiting = new Set<string>()
   const letters = await recordBatch(client, folding, events.map(entryOf), {
     lock: false,
     onTable: () => {},
@@ -109,14 +113,32 @@ async function foldPart(
       if (out) passed.add(projection.name)
       return out
     },
-    waiting: {
-      has: (projection, partition, key) =>
-        filesLetters && waiting.size > 0 && waiting.has(`${lettersGroup(projection)} ${partition} ${key()}`),
-      add(filed) {
-        for (const { group, partition, orderingKey } of filed)
-          if (orderingKey) waiting.add(`${group} ${partition} ${orderingKey}`)
-      },
-    },
+    waiting: filesLetters ? await waitingNow(client, follower, events) : NOTHING_WAITS,
   })
   return { places, letters: filesLetters ? letters : [], leftOut: passed.size > 0 ? ids : [] }
+}
+
+const NOTHING_WAITS: How['waiting'] = { has: () => false, add: () => {} }
+
+/**
+ * What waits behind letters that are filed, by earlier parts or by the part of a rebuild before it follows. Asked with each
+ * part, since letters are replayed and discarded meanwhile; those of the part itself its own fold knows.
+ */
+async function waitingNow(
+  client: PoolClient,
+  { projections, rebuild }: Follower,
+  events: readonly PlacedEvent[],
+): Promise<How['waiting']> {
+  const groups = new Map<string, string>()
+  for (const projection of projections.filter(({ order }) => order === 'strict')) {
+    groups.set(lettersGroup(projection), projection.name)
+    if (rebuild !== null) groups.set(waitingGroup(rebuild, lettersGroup(projection)), projection.name)
+  }
+  const partitions = [...new Set(events.map(({ partition }) => partition))]
+  const open = await openKeys(client, [...groups.keys()], partitions)
+  const waits = new Set(open.map(({ group, partition, key }) => `${groups.get(group)} ${partition} ${key}`))
+  return {
+    has: ({ name }, partition, key) => waits.size > 0 && waits.has(`${name} ${partition} ${key()}`),
+    add: () => {},
+  }
 }

@@ -62,7 +62,7 @@ async function rebuild(needs: RebuildNeeds, held: Held, targets: readonly Projec
   const names = targets.map(({ name }) => name)
   const { versions } = await readStanding(pool)
   const filesLetters = targets.some(({ name, version }) => versions.get(name) !== version)
-  const follower = await openFollower(pool, targets, ({ table }) => newTable(table), filesLetters)
+  const follower = await openFollower(pool, targets, ({ table }) => newTable(table), filesLetters, held.job.id)
   let followed = 0
   for (;;) {
     const at = await followedTo(needs, held)

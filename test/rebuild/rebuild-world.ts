@@ -30,7 +30,10 @@ export const TABLE = `create table deed (
 create index deed_by_trail on deed (trail)`
 
 /** The order of a resource's events is the row's content; `deed.gone` removes it, `deed.bad` fails. */
-export function deeds(version = 1, more: { readonly prefix?: string; readonly since?: boolean } = {}): Projection {
+export function deeds(
+  version = 1,
+  more: { readonly prefix?: string; readonly since?: boolean; readonly failsOn?: string } = {},
+): Projection {
   return defineProjection({
     name: 'deed',
     version,
@@ -46,7 +49,7 @@ export function deeds(version = 1, more: { readonly prefix?: string; readonly si
     key: ({ resourceId }) => resourceId,
     evolve: (on) => [
       on('deed.gone', () => null),
-      on('deed.bad', () => {
+      on(more.failsOn ?? 'deed.bad', () => {
         throw new Error('this deed is bad')
       }),
       on('deed.*', (row, { resourceId, occurred, payload }) => ({

@@ -199,3 +199,40 @@ test('dead letters are left out, and what new code fails on becomes one with the
     { version: 2, state: 'live', rebuild: null },
   ])
 })
+
+test('events that come while it follows wait behind one that the new code failed on before', async (t) => {
+  const { put, record, needs, request, rows, pool } = await rebuildWorld(t)
+  await put([...some(2, 0, 2), { partition: 0, resource: 'deed.0.0', number: 50, event: 'deed.odd' }])
+  await record()
+  const newer = deeds(2, { prefix: 'v2', failsOn: 'deed.odd' })
+  const id = await request(['deed'], { versions: [2] })
+  let put51 = Promise.resolve()
+  let isPut = false
+  const onNews = ({ step }: { readonly step: string }) => {
+    if (isPut || step !== 'folding') return
+    isPut = true
+    put51 = put([{ partition: 0, resource: 'deed.0.0', number: 51 }]).then(() => record([]))
+  }
+  await runRebuild(needs({ projections: [newer], onNews }), id, NEVER)
+  await put51
+  assert.deepEqual(await rows(), { 'deed.0.0': 'v2.0', 'deed.0.1': 'v2.1' })
+  const { rows: letters } = await pool.query('select entry_seq::int4 as seq, waits from dead_letter order by entry_seq')
+  assert.deepEqual(letters, [
+    { seq: 3, waits: false },
+    { seq: 4, waits: true },
+  ])
+})
+
+test("the new table is the live one's owner's, whoever rebuilds it", async (t) => {
+  const { put, record, rebuild, pool } = await rebuildWorld(t)
+  await put(some(4, 0, 2))
+  await record()
+  const owner = `owner_${(await pool.query('select current_database() as name')).rows[0]?.name}`
+  await pool.query(`create role "${owner}"; alter table deed owner to "${owner}"`)
+  await rebuild()
+  const { rows } = await pool.query<{ owner: string }>(
+    `select distinct pg_get_userbyid(relowner) as owner from pg_class where relname in ('deed', 'deed__old', 'deed_pkey')`,
+  )
+  await pool.query(`reassign owned by "${owner}" to current_user; drop role "${owner}"`)
+  assert.deepEqual(rows, [{ owner }])
+})

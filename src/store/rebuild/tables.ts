@@ -34,6 +34,17 @@ export async function makeNewTable(client: PoolClient, table: string): Promise<v
     [table],
   )
   if (rows[0]?.options) await client.query(`alter table ${name} set (${rows[0].options})`)
+  await client.query(await ownership(client, table, name))
+}
+
+/** The live table's owner may be another than who rebuilds it, and goes on using, changing and dropping it. */
+async function ownership(db: Queryable, from: string, to: string): Promise<string> {
+  const { rows } = await db.query<{ statement: string }>(
+    `select format('alter table %s owner to %I', $2::text, pg_get_userbyid(relowner)) as statement
+     from pg_class where oid = to_regclass($1) and pg_get_userbyid(relowner) <> current_user`,
+    [from, to],
+  )
+  return rows[0]?.statement ?? ''
 }
 
 interface IndexRow {
