@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { decodeRejection, type Entry, PERSISTER, recordsOf } from '#src/bus/index.ts'
 import { DAYS_AHEAD, dayOf, makeDayPartitions } from '#src/store/day-partitions.ts'
-import { type DeadLetter, insertDeadLetters } from '#src/store/dead-letter.ts'
+import { type DeadLetter, INGEST, insertDeadLetters } from '#src/store/dead-letter.ts'
 import { copyEntries, insertEntries } from '#src/store/event-log.ts'
 import { lettersOf } from './careful.ts'
 import type { GroupHandler } from './handler.ts'
@@ -15,8 +15,6 @@ export interface PersisterDeps {
 
 /** Batches written the careful way after one that failed, before the fast way is tried again. */
 const CAREFUL_BATCHES = 20
-/** The group under which what never became an event is filed. */
-const INGEST = 'ingest'
 
 /**
  * The group that writes the log. The fast way is COPY straight into the table; it can't pass over an event that is there

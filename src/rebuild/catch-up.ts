@@ -3,6 +3,7 @@
  * that look into each other are brought on together, so that each finds in the other what was there when an event came.
  */
 import type { PoolClient } from 'pg'
+import { RECORDER } from '#src/bus/index.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { readCheckpoints } from '#src/store/checkpoint.ts'
 import { insertDeadLetters } from '#src/store/dead-letter.ts'
@@ -12,7 +13,6 @@ import { type Follower, follow, openFollower } from './follow.ts'
 import type { RebuildNeeds } from './needs.ts'
 import type { Places } from './places.ts'
 import { awaitLog } from './source.ts'
-import { RECORDER } from './standing-places.ts'
 
 /** With the gate closed the recorder waits, so there is little left to do by then. */
 const MOST_PARTS = 2

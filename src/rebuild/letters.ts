@@ -1,7 +1,8 @@
 /** Dead letters of projections: events that a rebuild leaves out, and those that it files itself. */
-import type { Entry } from '#src/bus/index.ts'
+import { type Entry, RECORDER } from '#src/bus/index.ts'
 import { lettersOf } from '#src/consumer/careful.ts'
 import type { Projection } from '#src/consumer/projection.ts'
+import { lettersGroup } from '#src/consumer/waiting-keys.ts'
 import { encodeEvent } from '#src/events/encode.ts'
 import type { Event } from '#src/events/event.ts'
 import { parseInstant } from '#src/events/instant.ts'
@@ -10,12 +11,6 @@ import type { DeadLetter } from '#src/store/dead-letter.ts'
 import { type LetterPlace, letterPlaces } from '#src/store/rebuild/letter-places.ts'
 import { placeText } from './fold-stretch.ts'
 import type { PlacedEvent } from './merge.ts'
-import { RECORDER } from './standing-places.ts'
-
-/** Where the dead letters of a projection are filed. */
-export function lettersGroup({ name }: Pick<Projection, 'name'>): string {
-  return `projection:${name}`
-}
 
 /** Where letters are filed that a rebuild brings, until its tables take the place of the live ones. */
 export function waitingGroup(rebuild: number, group: string): string {

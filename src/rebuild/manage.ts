@@ -1,5 +1,6 @@
 /** What operators do with rebuilds beside running them: give one up, take the old table back, let it go. */
 import type { Pool } from 'pg'
+import { RECORDER } from '#src/bus/index.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { type Queryable, readCheckpoints } from '#src/store/checkpoint.ts'
@@ -19,7 +20,6 @@ import {
 import { prunedSince } from '#src/store/retention/pruned-day.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import { isBefore, placesJson, placesOf } from './places.ts'
-import { RECORDER } from './standing-places.ts'
 import { TABLE_MS, untilFree } from './until-free.ts'
 
 /** Gives up what is under way for any of these projections: its tables go, the live ones stay. Returns what there was. */

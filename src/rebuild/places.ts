@@ -14,16 +14,6 @@ export function isBefore(a: EntryPlace, b: EntryPlace): boolean {
   return a.ms < b.ms || (a.ms === b.ms && a.seq < b.seq)
 }
 
-/** In each partition the earlier of two. */
-export function earlier(a: Places, b: Places): Map<number, EntryPlace> {
-  return new Map(
-    [...a].map(([partition, place]) => {
-      const other = b.get(partition) ?? BEGINNING
-      return [partition, isBefore(other, place) ? other : place]
-    }),
-  )
-}
-
 /** As it is kept in a column of JSON. */
 export function placesJson(places: Places): string {
   return JSON.stringify(Object.fromEntries([...places].map(([partition, { ms, seq }]) => [partition, [ms, seq]])))

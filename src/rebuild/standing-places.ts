@@ -1,11 +1,8 @@
 /** Where the tables of projections stand. */
-import { PERSISTER } from '#src/bus/index.ts'
+import { PERSISTER, RECORDER } from '#src/bus/index.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import { readCheckpoints } from '#src/store/checkpoint.ts'
 import { BEGINNING, type EntryPlace, isBefore } from './places.ts'
-
-/** The group that keeps the projections' tables. */
-export const RECORDER = 'recorder'
 
 /**
  * Up to where a table has to be folded to be as the recorder's are. A partition of which the recorder has applied nothing

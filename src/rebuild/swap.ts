@@ -1,6 +1,7 @@
 /** The last step of a rebuild: what is still missing is folded with the gate closed, and both tables change their names. */
 import type { PoolClient } from 'pg'
-import { PERSISTER } from '#src/bus/index.ts'
+import { PERSISTER, RECORDER } from '#src/bus/index.ts'
+import { lettersGroup } from '#src/consumer/waiting-keys.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { readCheckpoints } from '#src/store/checkpoint.ts'
 import { closeGate, noteBehind, readStanding } from '#src/store/projection-gate.ts'
@@ -10,10 +11,10 @@ import { countGone, moveLetters } from '#src/store/rebuild/letter-places.ts'
 import { exchangeStatements, haveSameColumns, keptTable, newTable } from '#src/store/rebuild/tables.ts'
 import { type Follower, follow } from './follow.ts'
 import type { Held } from './held.ts'
-import { lettersGroup, waitingGroup } from './letters.ts'
+import { waitingGroup } from './letters.ts'
 import type { RebuildNeeds } from './needs.ts'
 import { BEGINNING, isBefore, type Places, placesJson } from './places.ts'
-import { RECORDER, recorderPlaces } from './standing-places.ts'
+import { recorderPlaces } from './standing-places.ts'
 import { TABLE_MS, untilFree } from './until-free.ts'
 
 /** What a swap waits for: once it is over everybody is let through, and it is tried again. */

@@ -1,5 +1,6 @@
 /** Whether the tables of projections are what the log says: folded anew into temporary tables, and compared. */
 import type { PoolClient } from 'pg'
+import { RECORDER } from '#src/bus/index.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { readCheckpoints } from '#src/store/checkpoint.ts'
@@ -16,7 +17,6 @@ import { findMissing, type Missing } from './missing.ts'
 import type { RebuildNeeds } from './needs.ts'
 import { BEGINNING, isBefore, type Places } from './places.ts'
 import { awaitLog, eventsOf, type Reading } from './source.ts'
-import { RECORDER } from './standing-places.ts'
 
 export interface Verified extends Compared {
   readonly name: string
