@@ -360,6 +360,7 @@ create table rebuild (
   started_at timestamp with time zone not null default now(),
   changed_at timestamp with time zone not null default now(),
   ended_at timestamp with time zone,
+  carried_before timestamp with time zone,
   PRIMARY KEY (id)
 );
 

@@ -64,6 +64,7 @@ export async function foldLog(
       await client.query('update rebuild set whole = true where id = $1', [held.job.id])
       await noteStart(client, held.job.id, {
         places: placesJson(start.through),
+        carriedBefore: start.carriedBefore,
         letters: (await readRebuild(client, held.job.id))?.letters ?? [],
       })
     })

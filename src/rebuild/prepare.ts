@@ -5,6 +5,7 @@ import { rowKeyText } from '#src/consumer/rows.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { noteStart, readRebuild } from '#src/store/rebuild/job.ts'
+import { dropLetters } from '#src/store/rebuild/letter-places.ts'
 import { dependentOf, dropTables, makeNewTable, startTable } from '#src/store/rebuild/tables.ts'
 import { openRowBatch } from '#src/store/row-batch.ts'
 import type { Held } from './held.ts'
@@ -22,12 +23,16 @@ export interface Start {
   readonly missing: Missing
 }
 
-/** Makes the new tables, unless an earlier process has done it. @throws RebuildRefused */
+/**
+ * Makes the new tables, unless an earlier process has done it and all that it was to read is still there.
+ * @throws RebuildRefused
+ */
 export async function prepare(needs: RebuildNeeds, held: Held, targets: readonly Projection[]): Promise<Start> {
   const job = (await readRebuild(needs.pool, held.job.id)) ?? held.job
   const missing = await findMissing({ ...needs, db: needs.pool }, targets)
   const carriedBefore = later(missing.before, job.since)
-  if (job.start !== null) return { through: placesOf(job.start), carriedBefore, missing }
+  if (job.start !== null && !(await hasMoreLeft(needs, targets, later(job.carriedBefore, job.since))))
+    return { through: placesOf(job.start), carriedBefore: later(job.carriedBefore, job.since), missing }
   for (const { table, name } of targets) {
     const dependent = await dependentOf(needs.pool, table)
     if (dependent !== null)
@@ -43,6 +48,7 @@ export async function prepare(needs: RebuildNeeds, held: Held, targets: readonly
     for (const { name } of targets)
       for (const [partition, place] of behind.get(name) ?? [])
         if (isBefore(place, places.get(partition) ?? place)) places.set(partition, place)
+    await dropLetters(client, `rebuild:${job.id}:`)
     for (const { table, keyColumns } of targets) {
       await makeNewTable(client, table)
       await dropTables(client, [startTable(table)])
@@ -51,8 +57,23 @@ export async function prepare(needs: RebuildNeeds, held: Held, targets: readonly
     return places
   }, 'repeatable read')
   const { ids } = await readLeftOut(needs.pool, targets)
-  await held.write((client) => noteStart(client, job.id, { places: placesJson(through), letters: ids }))
+  await held.write((client) => noteStart(client, job.id, { places: placesJson(through), carriedBefore, letters: ids }))
   return { through, carriedBefore, missing }
+}
+
+/**
+ * Whether events left, or went from the archive, that rows need which are not carried over. Rebuilds under way hold
+ * retention back, but not one that failed: it may stay so for long. What is still there but would be gone by its age does not
+ * count.
+ */
+async function hasMoreLeft(
+  needs: RebuildNeeds,
+  targets: readonly Projection[],
+  carriedBefore: string | null,
+): Promise<boolean> {
+  const policy = { ...needs.policy, overrides: {} }
+  const { before } = await findMissing({ ...needs, policy, db: needs.pool }, targets)
+  return before !== null && (carriedBefore === null || before > carriedBefore)
 }
 
 /** With an index on the key, by which rows are found. */

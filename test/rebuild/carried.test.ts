@@ -81,6 +81,29 @@ for (const archived of [false, true])
     assert.deepEqual([verified?.rows, verified?.unchecked], archived ? [3, 0] : [1, 2])
   })
 
+test('a rebuild that failed begins anew when events left the log before it is gone on with', async (t) => {
+  const { pool, put, record, needs, request, rows } = await rebuildWorld(t)
+  await makeDayPartitions(
+    pool,
+    [OLD, NEW].map((at) => dayOf(Date.parse(at))),
+  )
+  await put(EVENTS)
+  await record()
+  const before = await rows()
+  const id = await request()
+  const stop = new AbortController()
+  const more = { policy, nowMs: () => NOW }
+  const first = runRebuild(needs({ ...more, onNews: () => stop.abort(new Error('stopped')) }), id, stop.signal)
+  await assert.rejects(first, /stopped/)
+  await pool.query(`update rebuild set state = 'failed'`)
+  const kept = { behind: async () => [], isFollowedUp: async () => true, archive: null }
+  await pruneLog({ pool, policy, nowMs: () => NOW, ...kept }, NEVER)
+  assert.equal((await pool.query('select from event')).rowCount, 2)
+  const done = await runRebuild(needs(more), id, NEVER)
+  assert.equal(done.carried, 2)
+  assert.deepEqual(await rows(), before)
+})
+
 test('a rebuild from a date makes only younger rows anew', async (t) => {
   const { pool, put, record, needs, request, rows } = await rebuildWorld(t)
   await makeDayPartitions(

@@ -21,6 +21,8 @@ export interface RebuildJob {
   readonly whole: boolean
   /** By partition `[ms, seq]`: where the recorder was when it began; null before that. */
   readonly start: unknown
+  /** Rows that began before this moment are carried over, as was found when it began; null for none, and before that. */
+  readonly carriedBefore: string | null
   /** Ids of the dead letters whose events were left out. */
   readonly letters: readonly string[]
   readonly owner: string
@@ -40,7 +42,8 @@ export interface RebuildJob {
   readonly endedAt: string | null
 }
 
-const COLUMNS = `id::float8 as id, names, versions, state, reason, ${instant('since')} as since, strict, whole, start, letters, owner,
+const COLUMNS = `id::float8 as id, names, versions, state, reason, ${instant('since')} as since, strict, whole, start,
+  ${instant('carried_before')} as "carriedBefore", letters, owner,
   epoch::float8 as epoch, lease_until > clock_timestamp() as leased, step, events_done::float8 as "eventsDone",
   events_total::float8 as "eventsTotal", row_count::float8 as rows, carried::float8 as carried, failed::float8 as failed,
   error, ${instant('started_at')} as "startedAt", ${instant('changed_at')} as "changedAt", ${instant('ended_at')} as "endedAt"`
@@ -160,16 +163,21 @@ export async function keepRebuild(
   return rowCount === 1
 }
 
-/** Notes from where it folds, and which dead letters it leaves out; null to begin anew. */
+/** Notes from where it folds, what it carries over, and which dead letters it leaves out; null to begin anew. */
 export async function noteStart(
   tx: Queryable,
   id: number,
-  start: { readonly places: string; readonly letters: readonly string[] } | null,
+  start: {
+    readonly places: string
+    readonly carriedBefore: string | null
+    readonly letters: readonly string[]
+  } | null,
 ): Promise<void> {
-  await tx.query('update rebuild set start = $2, letters = $3 where id = $1', [
+  await tx.query('update rebuild set start = $2, letters = $3, carried_before = $4 where id = $1', [
     id,
     start?.places ?? null,
     start?.letters ?? [],
+    start?.carriedBefore ?? null,
   ])
   await tx.query('delete from rebuild_unit where rebuild = $1', [id])
 }
