@@ -105,8 +105,19 @@ async function request({ rooms, pool }: Projecting, group: readonly Projection[]
   const job = await rooms.inTransaction(pool, 0, (client) => rooms.requestRebuild(client, wanted))
   if (job !== null) return job.id
   const open = (await rooms.openRebuilds(pool)).find((other) => other.names.some((name) => names.includes(name)))
-  if (open !== undefined) return open.id
+  if (open !== undefined) {
+    if (open.since !== wanted.since || open.strict !== wanted.strict)
+      throw new CommandFailed(
+        `a rebuild of ${open.names.join(', ')} was begun with ${askedFor(open)}: go on with that, or --cancel it first.`,
+      )
+    return open.id
+  }
   throw new CommandFailed(`the recorder has not begun ${names.join(', ')} yet: start the services, and try again.`)
+}
+
+function askedFor({ since, strict }: { readonly since: string | null; readonly strict: boolean }): string {
+  const asked = [...(since === null ? [] : [`--from ${since}`]), ...(strict ? ['--strict'] : [])]
+  return asked.length === 0 ? 'neither --from nor --strict' : asked.join(' ')
 }
 
 async function manage(terminal: Terminal, { rooms, pool, groups }: Projecting, options: Options): Promise<void> {

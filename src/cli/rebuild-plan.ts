@@ -7,7 +7,7 @@ export interface RebuildPlan {
   /** Of the log, by Postgres' statistics, and of the archive. */
   readonly events: number
   readonly archivedEvents: number
-  /** Rows that began before this moment are carried over; null for none. */
+  /** Rows that began before this moment are carried over, of some projection at least; null for none. */
   readonly carriedBefore: string | null
   readonly projections: readonly {
     readonly name: string
@@ -35,15 +35,15 @@ export async function planRebuilds(
   let archivedEvents = 0
   for (const group of groups) {
     const missing = await rooms.findMissing({ ...needs, db: pool }, group)
-    if (missing.before !== null && (carriedBefore === null || missing.before > carriedBefore))
-      carriedBefore = missing.before
+    const before = later(from, missing.before)
+    carriedBefore = later(carriedBefore, before)
     archivedEvents = Math.max(
       archivedEvents,
       missing.archived.reduce((sum, { events }) => sum + events, 0),
     )
     for (const projection of group) {
       const { name, version } = projection
-      const carried = carriedBefore === null ? 'false' : rooms.beganBefore(projection, carriedBefore)
+      const carried = before === null ? 'false' : rooms.beganBefore(projection, before)
       const { rows } = await pool.query<{ rows: number; carried: number }>(
         `select count(*)::float8 as rows, count(*) filter (where ${carried})::float8 as carried from ${projection.table}`,
       )
@@ -60,6 +60,11 @@ export async function planRebuilds(
     }
   }
   return { events: await rooms.logSize(pool), archivedEvents, carriedBefore, projections }
+}
+
+function later(a: string | null, b: string | null): string | null {
+  if (a === null || b === null) return a ?? b
+  return a > b ? a : b
 }
 
 const HEAD = ['projection', 'version', 'of its table', 'rows', 'carried over', 'together with', 'under way']

@@ -18,6 +18,7 @@ import {
   startTable,
 } from '#src/store/rebuild/tables.ts'
 import { prunedSince } from '#src/store/retention/pruned-day.ts'
+import { prunedNames } from '#src/store/retention/pruned-name.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import { isBefore, placesJson, placesOf } from './places.ts'
 import { TABLE_MS, untilFree } from './until-free.ts'
@@ -60,11 +61,12 @@ export async function finishRebuilds(pool: Pool, projections: readonly Projectio
  */
 export async function rollBack(pool: Pool, projections: readonly Projection[], signal: AbortSignal): Promise<void> {
   const kept = await readKept(pool)
-  for (const { name, table } of projections) {
+  for (const projection of projections) {
+    const { name, table } = projection
     const old = kept.get(name)
     if (old === undefined)
       throw new RebuildRefused(`${name} has no table from before a rebuild: there is nothing to roll back.`)
-    await refusePruned(pool, name, old)
+    await refusePruned(pool, projection, old)
     if (!(await haveSameColumns(pool, table, old.table)))
       throw new RebuildRefused(
         `a migration has changed ${table} since, and not the table from before: rebuild it instead.`,
@@ -79,10 +81,11 @@ export async function rollBack(pool: Pool, projections: readonly Projection[], s
       const { versions, behind } = await readStanding(client)
       const recorded = new Map((await readCheckpoints(client, RECORDER)).map((each) => [each.partition, each.position]))
       const statements: string[] = []
-      for (const { name, table } of projections) {
+      for (const projection of projections) {
+        const { name, table } = projection
         const old = kept.get(name)
         if (old === undefined) continue
-        await refusePruned(client, name, old) // once more: from here on days stay, since the table is noted to be behind
+        await refusePruned(client, projection, old) // once more: from here on days stay, since the table is noted to be behind
         const now = new Map([...recorded, ...(behind.get(name) ?? [])])
         await keepOld(client, {
           name,
@@ -102,10 +105,15 @@ export async function rollBack(pool: Pool, projections: readonly Projection[], s
   )
 }
 
-async function refusePruned(db: Queryable, name: string, { swappedAt }: KeptTable): Promise<void> {
+/** Of names it is known up to when they occurred, not when they left: one that came later than its name is kept for is missed. */
+async function refusePruned(db: Queryable, { name, stepFor }: Projection, { swappedAt }: KeptTable): Promise<void> {
   const day = await prunedSince(db, swappedAt)
-  if (day !== null)
+  const taken = (await prunedNames(db)).find(
+    (each) => stepFor(each.name) !== null && each.upToMs > Date.parse(swappedAt),
+  )
+  const gone = day !== null ? `of ${day}` : taken && `named ${taken.name}`
+  if (gone !== undefined)
     throw new RebuildRefused(
-      `events of ${day} left the log after ${name} was rebuilt, and its old table may need them: rebuild it instead.`,
+      `events ${gone} left the log after ${name} was rebuilt, and its old table may need them: rebuild it instead.`,
     )
 }

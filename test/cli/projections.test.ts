@@ -5,6 +5,8 @@ import { takeCheckpoint } from '#src/store/checkpoint.ts'
 import { dayOf, makeDayPartitions } from '#src/store/day-partitions.ts'
 import { copyEntries } from '#src/store/event-log.ts'
 import { migrate } from '#src/store/migrate.ts'
+import { requestRebuild } from '#src/store/rebuild/job.ts'
+import { inTransaction } from '#src/store/transaction.ts'
 import { encode, entryOf, sentAt } from '#test/store/event-rows.ts'
 import { type TestScope, world } from '#test/world.ts'
 import { millrace } from './millrace.ts'
@@ -90,6 +92,17 @@ test('a table of which no row can be compared is not said to be right', async (t
   assert.equal(exit, 1)
   assert.match(stdout, /^resource-activity: nothing compared\.\n {2}30 rows not compared: events from before/)
   assert.match(stderr, /^millrace: resource-activity: no row could be compared/m)
+})
+
+test('a rebuild that was begun otherwise is not gone on with as if it were what is asked', async (t) => {
+  const { run, pool } = await damaged(t)
+  const since = '2026-03-10T00:00:00.000000Z'
+  const wanted = { names: ['resource-activity'], versions: [1], reason: 'command', since, strict: false } as const
+  await inTransaction(pool, 0, (client) => requestRebuild(client, wanted))
+  const other = await run('rebuild', 'resource-activity', '--yes')
+  assert.match(other.stderr, /resource-activity was begun with --from 2026-03-10T00:00:00.000000Z: go on with that, or/)
+  const same = await run('rebuild', 'resource-activity', '--yes', '--from', '2026-03-10')
+  assert.equal(same.exit, 0, same.stderr)
 })
 
 test('what is asked wrongly is said in a sentence', async (t) => {

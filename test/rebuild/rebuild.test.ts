@@ -167,6 +167,17 @@ test('a rollback and a day that leaves the log do not miss each other', async (t
   assert.deepEqual(await rows(), before)
 })
 
+test('a rollback is refused when events that it takes left the log by their name', async (t) => {
+  const { put, record, rebuild, needs, pool } = await rebuildWorld(t)
+  await put(some(4, 0, 2))
+  await record()
+  await rebuild()
+  await pool.query(`insert into pruned_name (event, up_to) values ('elsewhere', now() + interval '1 s')`)
+  await rollBack(pool, needs().projections, NEVER)
+  await pool.query(`insert into pruned_name (event, up_to) values ('deed.done', now() + interval '10 s')`)
+  await assert.rejects(rollBack(pool, needs().projections, NEVER), /events named deed.done left the log after deed was/)
+})
+
 test('dead letters are left out, and what new code fails on becomes one with the swap', async (t) => {
   const { put, record, needs, request, rebuild, rows, pool } = await rebuildWorld(t)
   await put([
