@@ -14,12 +14,16 @@ FLOW = textwrap.dedent(
     """
     import sys, time
     from prefect import flow
+    from prefect.flow_runs import suspend_flow_run
 
     @flow(name="deployed flow", log_prints=True)
     def main(x: int = 1):
         print(f"ran with {x}")
         if x == 99:
             time.sleep(120)
+        if x == 77:
+            suspend_flow_run(timeout=300, key="once")
+            print("went on")
         return x
 
     if __name__ == "__main__":
@@ -44,6 +48,11 @@ def stop(child):
         child.wait(20)
     except subprocess.TimeoutExpired:
         child.kill()
+
+
+def start_run(deployment_id, **parameters):
+    """Gives the run's id."""
+    return api("POST", f"/deployments/{deployment_id}/create_flow_run", {"parameters": parameters})["id"]
 
 
 def over(run_id):

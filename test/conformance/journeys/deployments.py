@@ -1,8 +1,11 @@
 """Deployments that a process serves."""
 
+import asyncio
+import datetime
 import sys
+import zoneinfo
 
-from deployed import deployment, over, start, stop
+from deployed import deployment, folder, over, start, stop
 from journey import api, cli, eventually, journey, run, states_of
 
 
@@ -52,6 +55,32 @@ def fires():
         assert "Scheduled" in states_of(first["id"]), states_of(first["id"])
     finally:
         stop(server)
+
+
+@journey("cron and recurrence schedules give the instants of the client's own library")
+def schedules():
+    from prefect.schedules import Cron, RRule
+    from prefect.server.schemas.schedules import CronSchedule, RRuleSchedule
+
+    sys.path.insert(0, str(folder))
+    import flows
+
+    cron, zone = "30 2 * * 1-5", "America/New_York"
+    rule = "FREQ=WEEKLY;BYDAY=MO,WE;BYHOUR=9;BYMINUTE=0;BYSECOND=0"
+    kinds = [Cron(cron, timezone=zone), RRule(rule, timezone="Europe/Berlin")]
+    id_ = flows.main.to_deployment(name="by schedules", schedules=kinds).apply()
+    now = datetime.datetime.now(zoneinfo.ZoneInfo("UTC"))
+    expected = set()
+    for schedule in (CronSchedule(cron=cron, timezone=zone), RRuleSchedule(rrule=rule, timezone="Europe/Berlin")):
+        expected |= {date.timestamp() for date in asyncio.run(schedule.get_dates(3, now))}
+
+    def made():
+        body = {"deployments": {"id": {"any_": [str(id_)]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        runs = api("POST", "/flow_runs/filter", body)
+        return {datetime.datetime.fromisoformat(r["expected_start_time"].replace("Z", "+00:00")).timestamp() for r in runs}
+
+    found = eventually(lambda: len(made()) >= len(expected) and made(), "the runs of the schedules", within=60)
+    assert expected <= found, (sorted(expected), sorted(found))
 
 
 if __name__ == "__main__":
