@@ -11,7 +11,7 @@ import { testApi } from './test-api.ts'
 test('a rebuild is asked for, seen and given up over HTTP', async (t) => {
   const projection = deeds()
   const { pool, put, record, needs, rows, tables } = await rebuildWorld(t, [projection])
-  const store = { hot: pool } as unknown as Store
+  const store = { hot: pool, prompt: pool } as unknown as Store
   const resources = [
     (app: Api) => projectionRebuilds(app, { store, projections: [projection], log: createLog('silent') }),
   ]

@@ -137,5 +137,5 @@ test('a time that has passed is run again, each instant once; verify compares th
     ['missing', 'spurious'],
   )
   const services = await cli('services', 'ls')
-  assert.match(services.stdout, /^NAME +STATE +RUNS +LAST TICK +LATE +NEXT +OWNER +BEHIND +SWITCH\n/)
+  assert.match(services.stdout, /^NAME +STATE +WHAT IT DOES +RUNS +LAST TICK +LATE +NEXT +OWNER +BEHIND +SWITCH\n/)
 })
