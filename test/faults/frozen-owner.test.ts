@@ -7,9 +7,9 @@ import { startCluster } from './harness/cluster.ts'
 
 /** Notes who raised each epoch and who moved each checkpoint: the database's own witness. */
 const WITNESS = `
-  create table witness (at bigserial, partition int2, epoch int8, took boolean, name text);
+  create table witness (at bigserial, "group" text, partition int2, epoch int8, took boolean, name text);
   create function note() returns trigger language plpgsql as $$ begin
-    insert into witness (partition, epoch, took, name) values (new.partition, new.owner_epoch,
+    insert into witness ("group", partition, epoch, took, name) values (new."group", new.partition, new.owner_epoch,
       new.owner_epoch <> old.owner_epoch, current_setting('application_name'));
     return null;
   end $$;
@@ -44,42 +44,58 @@ test('an owner that is frozen inside a transaction does not hold up who follows 
   await assertProjected()
 })
 
-test('an owner that slept through its lease changes nothing when it wakes', async (t) => {
-  const { postgres, services, addServices, record, sendHttp, query, assertKept, assertProjected } =
-    await startCluster(t)
-  const frozen = services[0] as (typeof services)[0]
-  const producer = sendHttp()
-  await waitUntil(() => record.acknowledged.size > 300, { timeoutMs: 20_000 })
-  const holder = new pg.Client({ connectionString: postgres.url })
-  await holder.connect()
-  try {
-    await holder.query('begin; lock table event in exclusive mode')
-    const writersWaiting = async () => {
-      const statement = `select pid from pg_locks where relation = 'event'::regclass and not granted`
-      return (await query(statement)).length
+/** Who has committed first after the take-over, when the one that slept tries to: that says what has to stop it. */
+const SCENES = [
+  { first: 'the next one', name: 'an owner that slept through its lease changes nothing when it wakes' },
+  { first: 'nobody', name: 'nor does it where nothing was committed since, so that its position still fits' },
+] as const
+
+for (const { first, name } of SCENES)
+  test(name, async (t) => {
+    const { postgres, services, addServices, record, sendHttp, query, assertKept, assertProjected } =
+      await startCluster(t)
+    const frozen = services[0] as (typeof services)[0]
+    const producer = sendHttp()
+    await waitUntil(() => record.acknowledged.size > 300, { timeoutMs: 20_000 })
+    const locksOf = (name: string, granted: boolean) =>
+      query(
+        `select from pg_locks join pg_stat_activity using (pid)
+         where relation = 'event'::regclass and application_name = $1 and granted = $2`,
+        [name, granted],
+      )
+    const waits = async ({ name }: { name: string }) => (await locksOf(name, false)).length > 0
+    const holder = new pg.Client({ connectionString: postgres.url })
+    await holder.connect()
+    let next: (typeof services)[0]
+    try {
+      await holder.query('begin; lock table event in exclusive mode')
+      await waitUntil(() => waits(frozen), { what: 'the owner to be in the middle of a transaction' })
+      frozen.pause()
+      await query(WITNESS)
+      next = await addServices()
+      const taken = async () =>
+        (await query(`select distinct partition from witness where took and "group" = 'persister'`)).length
+      await waitUntil(async () => (await taken()) === 8, { timeoutMs: 15_000, what: 'another to take over' })
+      await waitUntil(() => waits(next), { what: 'the other to write as well' })
+      if (first === 'nobody') next.pause()
+    } finally {
+      await holder.query('commit')
+      await holder.end()
     }
-    await waitUntil(async () => (await writersWaiting()) > 0, {
-      what: 'the owner to be in the middle of a transaction',
-    })
-    frozen.pause()
-    await query(WITNESS)
-    await addServices()
-    const taken = async () => (await query('select distinct partition from witness where took')).length
-    await waitUntil(async () => (await taken()) === 8, { timeoutMs: 15_000, what: 'another to take over' })
-    await waitUntil(async () => (await writersWaiting()) > 1, { what: 'the other to write as well' })
-  } finally {
-    await holder.query('commit')
-    await holder.end()
-  }
-  frozen.resume()
-  const before = record.acknowledged.size
-  await waitUntil(() => record.acknowledged.size > before + 400, { timeoutMs: 20_000 })
-  await producer.stop()
-  await assertKept()
-  await assertProjected()
-  const trespasses = await query(`
-    select moved.* from witness moved where not took and not exists (
-      select from witness taker where taker.took and taker.partition = moved.partition and taker.epoch = moved.epoch
-        and taker.name = moved.name)`)
-  assert.deepEqual(trespasses, [], 'a checkpoint was moved by a process that no longer owned it')
-})
+    frozen.resume()
+    if (first === 'nobody') {
+      const over = async () => !(await waits(frozen)) && (await locksOf(frozen.name, true)).length === 0
+      await waitUntil(over, { what: 'the transaction of the one that slept to end' })
+      next.resume()
+    }
+    const before = record.acknowledged.size
+    await waitUntil(() => record.acknowledged.size > before + 400, { timeoutMs: 20_000 })
+    await producer.stop()
+    await assertKept()
+    await assertProjected()
+    const trespasses = await query(`
+      select moved.* from witness moved where not took and not exists (
+        select from witness taker where taker.took and taker."group" = moved."group" and taker.partition = moved.partition
+          and taker.epoch = moved.epoch and taker.name = moved.name)`)
+    assert.deepEqual(trespasses, [], 'a checkpoint was moved by a process that no longer owned it')
+  })

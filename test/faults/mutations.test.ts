@@ -12,7 +12,7 @@ test('every mutation still fits the source it changes', () => {
   }
 })
 
-for (const name of ['acknowledge-before-commit', 'no-compare-and-set', 'text-ids']) {
+for (const name of ['acknowledge-before-commit', 'no-epoch', 'text-ids']) {
   const mutation = mutationNamed(name)
   test(`it is noticed when ${mutation.what}`, async () => {
     const { noticed, output } = await notices(mutation)
