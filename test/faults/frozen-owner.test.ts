@@ -16,8 +16,7 @@ const WITNESS = `
   create trigger note after update on checkpoint for each row execute function note()`
 
 test('an owner that is frozen inside a transaction does not hold up who follows it', async (t) => {
-  const { postgres, services, addServices, record, sendHttp, query, assertKept, assertProjected } =
-    await startCluster(t)
+  const { postgres, services, addServices, record, sendHttp, query, assertKept } = await startCluster(t)
   const frozen = services[0] as (typeof services)[0]
   const producer = sendHttp()
   await waitUntil(() => record.acknowledged.size > 200, { timeoutMs: 20_000 })
@@ -41,7 +40,6 @@ test('an owner that is frozen inside a transaction does not hold up who follows 
   frozen.resume()
   await producer.stop()
   await assertKept()
-  await assertProjected()
 })
 
 /** Who has committed first after the take-over, when the one that slept tries to: that says what has to stop it. */
@@ -52,8 +50,7 @@ const SCENES = [
 
 for (const { first, name } of SCENES)
   test(name, async (t) => {
-    const { postgres, services, addServices, record, sendHttp, query, assertKept, assertProjected } =
-      await startCluster(t)
+    const { postgres, services, addServices, record, sendHttp, query, assertKept } = await startCluster(t)
     const frozen = services[0] as (typeof services)[0]
     const producer = sendHttp()
     await waitUntil(() => record.acknowledged.size > 300, { timeoutMs: 20_000 })
@@ -92,7 +89,6 @@ for (const { first, name } of SCENES)
     await waitUntil(() => record.acknowledged.size > before + 400, { timeoutMs: 20_000 })
     await producer.stop()
     await assertKept()
-    await assertProjected()
     const trespasses = await query(`
       select moved.* from witness moved where not took and not exists (
         select from witness taker where taker.took and taker."group" = moved."group" and taker.partition = moved.partition

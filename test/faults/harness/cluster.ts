@@ -5,8 +5,6 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { Redis } from 'ioredis'
 import pg from 'pg'
-import { loadProjections } from '#src/consumer/load-projections.ts'
-import type { Projection } from '#src/consumer/projection.ts'
 import { freePort } from '#src/embedded/free-port.ts'
 import type { OwnServer } from '#test/servers/own-server.ts'
 import { ownPostgres } from '#test/servers/postgres.ts'
@@ -50,11 +48,8 @@ export interface Cluster {
   addServices(more?: Readonly<Record<string, string>>): Promise<ServerProcess>
   /** Starts a command of the program on these servers. */
   command(args: readonly string[], more?: Readonly<Record<string, string>>): RunningCommand
-  /**
-   * The projections' tables are what the log says, as far as they have come. With `mayLose` only for resources of which the
-   * log has everything.
-   */
-  assertProjected(projections?: readonly Projection[], options?: { readonly mayLose?: boolean }): Promise<void>
+  /** The projections' tables are what the log says, as far as they have come: for tests without a producer. */
+  assertProjected(): Promise<void>
   /** `api-1`, `services-2` … @throws Error when there is none */
   processNamed(name: string): ServerProcess
   /** With `proxied`. */
@@ -62,7 +57,10 @@ export interface Cluster {
   sendHttp(options?: Partial<HttpProducerOptions>): RunningProducer
   sendSocket(): RunningProducer
   query<T extends pg.QueryResultRow>(statement: string, values?: unknown[]): Promise<T[]>
-  /** Ends the test: what was promised is in the log, once, unchanged and in order. Adds a line to the report. */
+  /**
+   * Ends the test: what was promised is in the log, once, unchanged and in order, and the projections' tables are what the log
+   * says. Adds a line to the report.
+   */
   assertKept(options?: OracleOptions): Promise<Findings>
 }
 
@@ -143,8 +141,7 @@ export async function startCluster(t: TestContext, options: ClusterOptions = {})
       const servers = { MILLRACE_REDIS_URL: redis.url, MILLRACE_DATABASE_URL: postgres.url }
       return startCommand(args, { MILLRACE_HOME: join(home, 'command'), ...servers, ...options.settings, ...more })
     },
-    assertProjected: async (projections, { mayLose = false } = {}) =>
-      assertProjected(postgres.url, projections ?? (await loadProjections()), mayLose ? record : undefined),
+    assertProjected: () => assertProjected(postgres.url),
     processNamed: (name) =>
       found(
         name,

@@ -1,9 +1,13 @@
-/** Compares what producers wrote down with what the log's table holds, read by plain SQL: none of the server's code. */
+/**
+ * Compares what producers wrote down with what the log's table holds, read by plain SQL: none of the server's code. Then the
+ * projections' tables with the log, by the server's own verification.
+ */
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import { waitUntil } from '#test/wait-until.ts'
 import { readMisapplied } from './applied-order.ts'
+import { assertProjected } from './projected.ts'
 import type { Acknowledged, Acknowledgement, ProducerRecord, SentEvent } from './record.ts'
 
 export interface Findings {
@@ -39,11 +43,14 @@ export interface OracleOptions {
   readonly mayLose?: boolean
   /** Dead letters were replayed, so some events were applied after later ones. */
   readonly mayReplay?: boolean
+  /** Looks at the log alone: the test takes events out of it that the tables have, or compares these by other code. */
+  readonly logOnly?: boolean
   readonly withinMs?: number
 }
 
 /**
- * Waits until the log holds everything that was promised, or time runs out; then looks at all of it.
+ * Waits until the log holds everything that was promised, or time runs out; then looks at all of it, and at the tables of
+ * projections.
  * @throws AssertionError that says what is wrong
  */
 export async function assertKept(
@@ -72,6 +79,10 @@ export async function assertKept(
     const found = { ...(await missingNow()), misapplied }
     const findings = look(await readLog(client), found, due, record, options.mayMove ?? false)
     assertFindings(findings)
+    if (!options.logOnly) {
+      const isLossy = options.mayLose || !promised.has('appended')
+      await assertProjected(databaseUrl, isLossy ? record : undefined)
+    }
     return findings
   } finally {
     await client.end()
