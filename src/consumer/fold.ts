@@ -1,5 +1,5 @@
 import type { Found, Key, Lookup, ProjectedEvent, Projection, Row, Step } from './projection.ts'
-import { cleanRow, columnsText, keyParts, keyText, type Rows, textColumns } from './rows.ts'
+import { cleanRow, columnsText, keyParts, keyText, type Rows, rowKeyText, textColumns } from './rows.ts'
 
 /** Folds events into the rows of several projections, each event into all of them before the next one. */
 export interface Fold {
@@ -120,11 +120,25 @@ function foldInto({ projection, rows, lookups, textColumns }: Folding, step: Ste
   for (const key of keys) {
     const text = keyText(key)
     if (rows.isFrozen?.(text) === true) continue
+    const parts = keyParts(key)
+    assertFits(rows.check?.refusalOfKey(projection.keyColumns, parts))
     const row = rows.get(text)
-    const next = step.evolve(row, event, { key: keyParts(key), found })
-    if (next !== row) changes.push([text, next === null ? null : cleanRow(next, textColumns)])
+    const next = step.evolve(row, event, { key: parts, found })
+    if (next === row) continue
+    const clean = next === null ? null : cleanRow(next, textColumns)
+    if (clean !== null) {
+      if (rowKeyText(clean, projection.keyColumns) !== text)
+        throw new TypeError('it made a row under another key than its own')
+      assertFits(rows.check?.refusalOf(clean, row))
+    }
+    changes.push([text, clean])
   }
   for (const [key, row] of changes) rows.set(key, row)
+}
+
+/** @throws TypeError with what a table refuses */
+function assertFits(refusal: string | null | undefined): void {
+  if (refusal) throw new TypeError(refusal)
 }
 
 function askFor({ projection, lookups }: Folding, event: ProjectedEvent, want: Want): void {
@@ -145,6 +159,7 @@ function lookUp(lookups: readonly LookupIn[], event: ProjectedEvent): Found {
   const found: Record<string, Row | null> = {}
   for (const { name, lookup, columns, rows } of lookups) {
     const value = lookup.of(event)
+    if (value !== null) assertFits(rows.check?.refusalOfKey(lookup.columns, keyParts(value)))
     found[name] = value === null ? null : rows.find(columns, keyText(value))
   }
   return found

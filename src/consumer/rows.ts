@@ -1,5 +1,6 @@
 import { type TSchema, TypeGuard } from '@sinclair/typebox'
 import { cleanText } from '#src/events/storable.ts'
+import type { RowCheck } from '#src/store/row-check.ts'
 import type { Key, KeyPart, Projection, Row } from './projection.ts'
 
 /** The rows of a projection while events are folded into them. */
@@ -12,6 +13,8 @@ export interface Rows {
   set(key: string, row: Row | null): void
   /** True for a row that the event at hand is not to change; where it is left out, there is none. */
   isFrozen?(key: string): boolean
+  /** What the table's columns refuse; where it is left out, nothing. */
+  readonly check?: RowCheck | undefined
 }
 
 /** A key's values as one text: equal for equal keys, and only for those. */

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import { openRowBatch, type RowBatch, type StoredRow } from '#src/store/row-batch.ts'
+import type { RowCheck } from '#src/store/row-check.ts'
 import type { Key, KeyPart, Projection, Row } from './projection.ts'
 import { columnsText, keyParts, keyText, MemoryRows, type Rows, rowKeyText } from './rows.ts'
 
@@ -13,6 +14,7 @@ export class NotLoaded extends Error {}
  */
 export class TableRows implements Rows {
   readonly projection: Projection
+  readonly check: RowCheck
   readonly #batch: RowBatch
   readonly #indexes: readonly (readonly string[])[]
   readonly #keyName: string
@@ -34,6 +36,7 @@ export class TableRows implements Rows {
     this.#indexes = indexes
     this.#keyName = columnsText(projection.keyColumns)
     this.#memory = new MemoryRows(projection, indexes)
+    this.check = batch.check
   }
 
   /** Forgets everything, for the next batch. */
@@ -44,13 +47,15 @@ export class TableRows implements Rows {
     this.#before.clear()
   }
 
-  /** Asks for the row that has these values in these columns. */
+  /** Asks for the row that has these values in these columns; not for one that can't be, which the fold finds out as well. */
   want(columns: readonly string[], key: Key): void {
     const name = columnsText(columns)
     const asked = this.#asked.get(name) ?? { columns, values: new Map<string, Wanted>() }
     this.#asked.set(name, asked)
     const text = keyText(key)
-    if (!asked.values.has(text)) asked.values.set(text, { parts: keyParts(key), loaded: false })
+    if (asked.values.has(text)) return
+    const parts = keyParts(key)
+    if (this.check.refusalOfKey(columns, parts) === null) asked.values.set(text, { parts, loaded: false })
   }
 
   /** Loads what was asked for and is not there yet; all of it is sent at once. True when there was something to load. */
@@ -147,8 +152,6 @@ export class TableRows implements Rows {
     for (const key of this.#before.keys()) {
       const row = this.#memory.get(key)
       const stored = this.#stored.get(key)
-      if (row !== null && rowKeyText(row, this.projection.keyColumns) !== key)
-        throw new Error(`${this.projection.name}: a row was made under another key than its own`)
       if (stored === undefined) {
         if (row !== null) inserted.push(row)
       } else if (row === null) deleted.push(stored)

@@ -2,6 +2,7 @@ import { createFold, type Fold, indexesOf, withDependencies } from '#src/consume
 import { ProjectedEvent } from '#src/consumer/projected-event.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import type { EventRecord } from '#src/events/record.ts'
+import type { RowCheck } from '#src/store/row-check.ts'
 import type { EventSource, PlacedEvent } from './merge.ts'
 import { type FrozenRows, UnitRows } from './unit-rows.ts'
 
@@ -17,6 +18,8 @@ export interface FoldNeeds {
   readonly projections: readonly Projection[]
   readonly source: EventSource
   readonly frozen: ReadonlyMap<string, FrozenRows>
+  /** What their tables refuse, by the names of projections. */
+  readonly checks: ReadonlyMap<string, RowCheck>
   /** Events that a projection doesn't get, since they are its dead letters: by `placeText`, names of projections. */
   readonly leftOut: ReadonlyMap<string, ReadonlySet<string>>
   /** Where the order is strict: whether later events of a resource wait behind one that failed, or it alone is passed over. */
@@ -36,11 +39,16 @@ export interface Folded {
 
 /** Folds a source to its end, in memory. */
 export async function foldStretch(needs: FoldNeeds): Promise<Folded> {
-  const { source, frozen, onEvents, signal } = needs
+  const { source, frozen, checks, onEvents, signal } = needs
   const all = withDependencies(needs.projections)
   const rows = new Map<Projection, UnitRows>()
   const fold = createFold(all, (projection) => {
-    const made = new UnitRows(projection, indexesOf(projection, all), frozen.get(projection.name))
+    const made = new UnitRows(
+      projection,
+      indexesOf(projection, all),
+      frozen.get(projection.name),
+      checks.get(projection.name),
+    )
     rows.set(projection, made)
     return made
   })

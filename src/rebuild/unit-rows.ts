@@ -1,5 +1,6 @@
 import type { Projection, Row } from '#src/consumer/projection.ts'
 import { MemoryRows } from '#src/consumer/rows.ts'
+import type { RowCheck } from '#src/store/row-check.ts'
 import { hashKey } from './key-hashes.ts'
 
 /** Rows that stay as they are, by key. Null where only their being there matters; their content where they are looked up. */
@@ -11,9 +12,16 @@ export class UnitRows extends MemoryRows {
   readonly #missed = new Set<string>()
   readonly #frozen: FrozenRows
   readonly #name: string
+  readonly check: RowCheck | undefined
 
-  constructor(projection: Projection, indexes: readonly (readonly string[])[], frozen: FrozenRows = new Map()) {
+  constructor(
+    projection: Projection,
+    indexes: readonly (readonly string[])[],
+    frozen: FrozenRows = new Map(),
+    check?: RowCheck,
+  ) {
     super(projection, indexes)
+    this.check = check
     this.#name = projection.name
     this.#frozen = frozen
     for (const [key, row] of frozen) if (row !== null) super.set(key, row)

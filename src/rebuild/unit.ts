@@ -2,11 +2,13 @@
 import type { Pool } from 'pg'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
+import type { Queryable } from '#src/store/checkpoint.ts'
 import { copyRows } from '#src/store/copy-rows.ts'
 import { type DeadLetter, insertDeadLetters } from '#src/store/dead-letter.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { ALL_PARTITIONS, addUnit } from '#src/store/rebuild/unit.ts'
-import { tableColumns } from '#src/store/table-columns.ts'
+import { rowCheck } from '#src/store/row-check.ts'
+import { type TableColumn, tableColumns } from '#src/store/table-columns.ts'
 import { foldStretch } from './fold-stretch.ts'
 import type { Held } from './held.ts'
 import { hashBytes, sortedHashes } from './key-hashes.ts'
@@ -43,9 +45,12 @@ export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]):
   const { pool, projections, held, reading, through, frozen, leftOut, filesLetters, onEvents } = needs
   const letters: DeadLetter[] = []
   let failed = 0
+  const columns = new Map<Projection, readonly TableColumn[]>()
+  for (const projection of projections) columns.set(projection, await columnsOf(pool, projection))
   const { rows, events } = await foldStretch({
     projections,
     frozen,
+    checks: new Map([...columns].map(([{ name }, each]) => [name, rowCheck(each)])),
     leftOut,
     waits: filesLetters,
     source: eventsOf(pool, { ...reading, partitions, through, after: null }),
@@ -64,8 +69,8 @@ export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]):
   const written = await held.write(async (client) => {
     let count = 0
     for (const projection of projections) {
-      const columns = await tableColumns(client, projection.table, Object.keys(projection.row.properties))
-      count += await copyRows(client, newTable(projection.table), columns, rows.get(projection)?.made() ?? [])
+      const made = rows.get(projection)?.made() ?? []
+      count += await copyRows(client, newTable(projection.table), columns.get(projection) ?? [], made)
     }
     if (letters.length > 0)
       await insertDeadLetters(
@@ -82,6 +87,11 @@ export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]):
     return count
   })
   return { events, rows: written, failed }
+}
+
+/** The new table has the same. */
+function columnsOf(db: Queryable, { table, row }: Projection): Promise<readonly TableColumn[]> {
+  return tableColumns(db, table, Object.keys(row.properties))
 }
 
 function* touchedIn(all: Iterable<UnitRows>): Generator<number> {

@@ -8,7 +8,8 @@ import { copyRows } from '#src/store/copy-rows.ts'
 import { logSize, wantedNames } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { type Compared, compareTables } from '#src/store/rebuild/compare.ts'
-import { tableColumns } from '#src/store/table-columns.ts'
+import { rowCheck } from '#src/store/row-check.ts'
+import { type TableColumn, tableColumns } from '#src/store/table-columns.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import { foldStretch } from './fold-stretch.ts'
 import { hashKey, haveCommon, sortedHashes } from './key-hashes.ts'
@@ -141,11 +142,16 @@ async function foldAll(
   const eventsTotal = await logSize(pool)
   const passedOver = new Map<string, number>()
   let eventsDone = 0
+  const columns = new Map<Projection, readonly TableColumn[]>()
+  for (const projection of projections)
+    columns.set(projection, await tableColumns(client, projection.table, Object.keys(projection.row.properties)))
+  const checks = new Map([...columns].map(([{ name }, each]) => [name, rowCheck(each)]))
   const fold = async (piece: readonly number[]) => {
     const { rows } = await foldStretch({
       projections,
       source: eventsOf(pool, { ...reading, partitions: piece }),
       frozen: new Map(),
+      checks,
       leftOut,
       waits: false,
       onFailure: ({ projection: { name } }) => passedOver.set(name, (passedOver.get(name) ?? 0) + 1),
@@ -156,8 +162,8 @@ async function foldAll(
       signal,
     })
     for (const projection of projections) {
-      const columns = await tableColumns(client, projection.table, Object.keys(projection.row.properties))
-      await copyRows(client, temporary(projection), columns, rows.get(projection)?.made() ?? [])
+      const made = rows.get(projection)?.made() ?? []
+      await copyRows(client, temporary(projection), columns.get(projection) ?? [], made)
     }
     return sortedHashes([...rows.values()].flatMap((made) => [...made.touched()]))
   }

@@ -8,6 +8,7 @@ import type { PoolClient } from 'pg'
 import { parseExact } from '#src/events/exact-json.ts'
 import type { Queryable } from './checkpoint.ts'
 import { copyRows } from './copy-rows.ts'
+import { type RowCheck, rowCheck } from './row-check.ts'
 import { type TableColumn, tableColumns, valueText } from './table-columns.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -22,6 +23,7 @@ export interface StoredRow {
 export class RowMoved extends Error {}
 
 export interface RowBatch {
+  readonly check: RowCheck
   /**
    * Rows by the values of some columns, which must be those of a unique index.
    * @param lock holds the rows until the transaction ends
@@ -70,6 +72,7 @@ export async function openRowBatch(
   }
 
   return {
+    check: rowCheck(columns),
     async load(db, by, values, lock) {
       const matches = by.map((name) => `${table}.${name} = k.${name}`).join(' and ')
       const keys = by.map((name, i) => `$${i + 1}::${typeOf.get(name)}[]`).join(', ')

@@ -6,6 +6,8 @@ export interface TableColumn {
   readonly name: string
   /** As Postgres calls it, such as `timestamp with time zone`. */
   readonly type: string
+  /** It must have a value. */
+  readonly required: boolean
 }
 
 /** The columns of these names, in their order. @throws Error when the table or one of them is missing */
@@ -15,8 +17,8 @@ export async function tableColumns(
   names: readonly string[],
 ): Promise<readonly TableColumn[]> {
   const { rows } = await db.query<TableColumn>(
-    `select attname::text as name, format_type(atttypid, atttypmod) as type from pg_attribute
-     where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
+    `select attname::text as name, format_type(atttypid, atttypmod) as type, attnotnull as required
+     from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
     [table],
   )
   if (rows.length === 0) throw new Error(`there is no table ${table}: is the migration that makes it applied?`)

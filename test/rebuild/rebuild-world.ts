@@ -22,6 +22,7 @@ export interface Deed {
   readonly number: number
   readonly event?: string
   readonly occurred?: string
+  readonly payload?: Readonly<Record<string, unknown>>
 }
 
 export const TABLE = `create table deed (
@@ -77,12 +78,13 @@ export async function rebuildWorld(t: TestScope, projections: readonly Projectio
   async function put(events: readonly Deed[]): Promise<void> {
     const client = await pool.connect()
     try {
-      for (const { partition, resource, number, event = 'deed.done', occurred = new Date().toISOString() } of events) {
+      for (const each of events) {
+        const { partition, resource, number, payload, event = 'deed.done', occurred = new Date().toISOString() } = each
         seq++
         const fields = {
           event,
           resource: { 'prefect.resource.id': resource },
-          payload: { number, text: 'tab\t "and" \\ \0 \ud800' },
+          payload: { number, text: 'tab\t "and" \\ \0 \ud800', ...payload },
         }
         const entry = entryOf(encode(sentAt(occurred), fields), seq, partition)
         await copyEntries(client, [entry])
