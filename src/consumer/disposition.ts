@@ -19,9 +19,14 @@ export function dispositionOf(error: unknown): Disposition {
   const code = String(given ?? '')
   if (code === '23514' && typeof table === 'string' && OF_LOG.test(table)) return 'retry'
   // Other codes of Postgres pass (connections, locks, memory) or are about this release and schema, not about an event.
-  if (BLAMES_DATA.test(code)) return 'park'
+  if (blamesData(error)) return 'park'
   // Errors of sockets carry a code such as ECONNRESET; what a handler throws by itself carries none.
   return code === '' && !isConnectionError(error) ? 'park' : 'retry'
+}
+
+/** Postgres refuses what it is given, and would whenever it is tried. */
+export function blamesData(error: unknown): boolean {
+  return BLAMES_DATA.test(String((error as { code?: unknown } | null)?.code ?? ''))
 }
 
 /** A failure that says nothing about the events: a lost race, a vanished group. */

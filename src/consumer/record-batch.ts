@@ -26,6 +26,8 @@ export interface How {
   readonly lock: boolean
   /** What waits behind a dead letter; null for a replay of what has waited. */
   readonly waiting: Pick<WaitingKeys, 'has' | 'add'> | null
+  /** Nothing waits behind what fails: somebody has discarded it before. */
+  readonly passesOver?: boolean
   /** Projections that are not to have an event, and file nothing for it. */
   readonly leaves?: (projection: Projection, position: Position) => boolean
   /** Projections that are not to have these events, each with the reason under which these are filed for it. */
@@ -115,7 +117,7 @@ function foldAll(
   fold: Fold,
   taking: ReadonlySet<Projection>,
   events: readonly BatchEvent[],
-  { waiting, refused, leaves }: How,
+  { waiting, passesOver = false, refused, leaves }: How,
 ): DeadLetter[] | null {
   const letters: DeadLetter[] = []
   const failed = new Map<Projection, Set<string>>()
@@ -127,7 +129,7 @@ function foldAll(
     const { event, entry, at } = current
     const [single, group] = [sliceEntry(entry, at, at + 1), lettersGroup(projection)]
     letters.push(...(reason === null ? waitingLetters(single, group) : lettersOf(single, group, reason)))
-    if (projection.order === 'loose') return
+    if (projection.order === 'loose' || passesOver) return
     const keys = failed.get(projection) ?? new Set()
     failed.set(projection, keys.add(event.orderingKey))
   }

@@ -6,12 +6,12 @@
 import type { PoolClient } from 'pg'
 import { type Entry, type Inspector, RECORDER } from '#src/bus/index.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
-import type { DeadLetter } from '#src/store/dead-letter.ts'
 import { markPartial } from '#src/store/projection.ts'
 import { noteLeft, passGate } from '#src/store/projection-gate.ts'
 import type { GroupHandler } from './handler.ts'
 import type { Projection } from './projection.ts'
-import { type Folding, type How, openFolding, ProjectionFailed, recordBatch } from './record-batch.ts'
+import { type Folding, type How, openFolding, recordBatch } from './record-batch.ts'
+import { recordOne } from './record-carefully.ts'
 import { ofThisVersion, recordedProjections } from './recorded.ts'
 import { lettersGroup, waitingKeys } from './waiting-keys.ts'
 
@@ -26,9 +26,6 @@ export interface RecorderDeps {
 
 /** Batches of which the rows are held from their reading on, after others turned out to write the same rows. */
 const HOLDING_BATCHES = 20
-/** Attempts at a row that others insert at the same moment. */
-const MOST_ATTEMPTS = 5
-const UNIQUE_VIOLATION = '23505'
 
 /** Tables that are behind in a partition get none of its events. */
 type Leaves = (projection: Projection, place: { readonly partition: number }) => boolean
@@ -66,52 +63,6 @@ export function createRecorder({ db, projections, inspector, onTable = () => {} 
 
   function how(leaves: Leaves | undefined): Omit<How, 'lock'> {
     return { waiting, onTable, ...(leaves && { leaves }) }
-  }
-
-  /** A single event: without the projections of which the tables refuse it, each of which files it. */
-  async function recordOne(
-    client: PoolClient,
-    entries: readonly Entry[],
-    leaves: Leaves | undefined,
-  ): Promise<readonly DeadLetter[]> {
-    const refused = new Map<Projection, string>()
-    const tried = new Map<Projection, number>()
-    for (let attempt = 1; ; attempt++) {
-      await client.query('savepoint one')
-      try {
-        const letters = await recordBatch(client, await folding(client), entries, {
-          ...how(leaves),
-          lock: true,
-          refused,
-        })
-        await client.query('release savepoint one')
-        return letters
-      } catch (error) {
-        if (!(error instanceof ProjectionFailed)) throw error
-        await client.query('rollback to savepoint one')
-        if (error.code === UNIQUE_VIOLATION && attempt < MOST_ATTEMPTS) continue // it is there to be read now
-        refuse(error, refused, tried)
-      }
-    }
-  }
-
-  /**
-   * Chooses who is to do without an event: the projection of which the table failed; where that is no help, those that look
-   * into this table, since one of them may have asked for what can't be; then all of these.
-   * @throws the failure when nothing helps: then it is the event that is to blame
-   */
-  function refuse(failure: ProjectionFailed, refused: Map<Projection, string>, tried: Map<Projection, number>): void {
-    const { projection, message } = failure
-    const looking = projections.filter(({ lookups }) =>
-      Object.values(lookups).some((lookup) => lookup.in === projection),
-    )
-    const choices = looking.length === 0 ? [[projection]] : [[projection], looking, [projection, ...looking]]
-    const attempt = tried.get(projection) ?? 0
-    const chosen = choices[attempt]
-    if (chosen === undefined) throw failure
-    tried.set(projection, attempt + 1)
-    for (const each of choices[attempt - 1] ?? []) refused.delete(each)
-    for (const each of chosen) refused.set(each, message)
   }
 
   /** What one projection set aside, when it is replayed. */
@@ -165,7 +116,7 @@ export function createRecorder({ db, projections, inspector, onTable = () => {} 
       holding = HOLDING_BATCHES
       const events = entries.reduce((sum, { lengths }) => sum + lengths.length, 0)
       const leaves = await passing(client, entries)
-      if (events === 1) return recordOne(client, entries, leaves)
+      if (events === 1) return recordOne(client, await folding(client), entries, how(leaves))
       return recordBatch(client, await folding(client), entries, { ...how(leaves), lock: true })
     },
   }

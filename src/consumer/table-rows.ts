@@ -18,20 +18,36 @@ export class TableRows implements Rows {
   readonly #batch: RowBatch
   readonly #indexes: readonly (readonly string[])[]
   readonly #keyName: string
+  readonly #frozen: Frozen
   #memory: MemoryRows
   /** By columns and values: what was asked for, and whether it is loaded by now. */
   readonly #asked = new Map<string, { readonly columns: readonly string[]; readonly values: Map<string, Wanted> }>()
   readonly #stored = new Map<string, StoredRow>()
   readonly #before = new Map<string, Row | null>()
 
-  /** @param indexes see `indexesOf` */
-  static async open(db: Queryable, projection: Projection, indexes: readonly (readonly string[])[]) {
+  /**
+   * @param indexes see `indexesOf`
+   * @param frozen keys of rows that stay as they are
+   */
+  static async open(
+    db: Queryable,
+    projection: Projection,
+    indexes: readonly (readonly string[])[],
+    frozen: Frozen = new Map(),
+  ) {
     const { table, row, keyColumns } = projection
-    return new TableRows(projection, indexes, await openRowBatch(db, table, Object.keys(row.properties), keyColumns))
+    const batch = await openRowBatch(db, table, Object.keys(row.properties), keyColumns)
+    return new TableRows(projection, indexes, batch, frozen)
   }
 
-  private constructor(projection: Projection, indexes: readonly (readonly string[])[], batch: RowBatch) {
+  private constructor(
+    projection: Projection,
+    indexes: readonly (readonly string[])[],
+    batch: RowBatch,
+    frozen: Frozen,
+  ) {
     this.projection = projection
+    this.#frozen = frozen
     this.#batch = batch
     this.#indexes = indexes
     this.#keyName = columnsText(projection.keyColumns)
@@ -92,6 +108,10 @@ export class TableRows implements Rows {
       this.#miss(columns === this.#keyName ? this.projection.keyColumns : columns.split(','), value)
     }
     return row
+  }
+
+  isFrozen(key: string): boolean {
+    return this.#frozen.has(key)
   }
 
   #isKnown(columns: string, value: string): boolean {
@@ -160,6 +180,8 @@ export class TableRows implements Rows {
     return { inserted, updated, deleted }
   }
 }
+
+type Frozen = Pick<ReadonlyMap<string, unknown>, 'has'>
 
 interface Wanted {
   readonly parts: readonly KeyPart[]

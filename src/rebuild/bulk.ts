@@ -57,18 +57,24 @@ export async function foldLog(
     if (whole || !(await haveRowsInCommon(needs, held))) return
     // Some row has events in several partitions: their order decides, so they are folded together, in that of the log.
     whole = true
-    held.note({ whole, eventsDone: 0 })
-    await held.write(async (client) => {
-      for (const { table } of targets) await client.query(`truncate ${newTable(table)}`)
-      await dropLetters(client, `rebuild:${held.job.id}:`)
-      await client.query('update rebuild set whole = true where id = $1', [held.job.id])
-      await noteStart(client, held.job.id, {
-        places: placesJson(start.through),
-        carriedBefore: start.carriedBefore,
-        letters: (await readRebuild(client, held.job.id))?.letters ?? [],
-      })
-    })
+    await beginAsOne(held, targets, start)
   }
+}
+
+/** Throws away what was made, to fold all partitions as one piece. */
+export async function beginAsOne(held: Held, targets: readonly Projection[], start: Start): Promise<void> {
+  const { id } = held.job
+  held.note({ whole: true, eventsDone: 0 })
+  await held.write(async (client) => {
+    for (const { table } of targets) await client.query(`truncate ${newTable(table)}`)
+    await dropLetters(client, `rebuild:${id}:`)
+    await client.query('update rebuild set whole = true where id = $1', [id])
+    await noteStart(client, id, {
+      places: placesJson(start.through),
+      carriedBefore: start.carriedBefore,
+      letters: (await readRebuild(client, id))?.letters ?? [],
+    })
+  })
 }
 
 /** Makes pieces, as many at once as is wished. */

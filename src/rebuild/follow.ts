@@ -1,16 +1,20 @@
 /** Brings tables up to a later place: events of the log folded into them, a bounded transaction at a time. */
 import type { Pool, PoolClient } from 'pg'
+import type { Entry } from '#src/bus/index.ts'
 import { createFold, indexesOf } from '#src/consumer/fold.ts'
 import type { Projection } from '#src/consumer/projection.ts'
-import { type Folding, type How, recordBatch } from '#src/consumer/record-batch.ts'
+import { type Folding, type How, ProjectionFailed, recordBatch } from '#src/consumer/record-batch.ts'
+import { recordCarefully } from '#src/consumer/record-carefully.ts'
 import { TableRows } from '#src/consumer/table-rows.ts'
 import { lettersGroup } from '#src/consumer/waiting-keys.ts'
+import type { Queryable } from '#src/store/checkpoint.ts'
 import { type DeadLetter, openKeys } from '#src/store/dead-letter.ts'
 import { placeText } from './fold-stretch.ts'
 import { entryOf, readLeftOut, waitingGroup } from './letters.ts'
 import type { PlacedEvent } from './merge.ts'
 import type { EntryPlace, Places } from './places.ts'
 import { eventsOf } from './source.ts'
+import type { FrozenRows } from './unit-rows.ts'
 
 /** Tables that follow the log. */
 export interface Follower {
@@ -34,18 +38,23 @@ export interface Followed {
 /** Events of one transaction: small enough for a swap to wait for, large enough to be worth it. */
 const BATCH_EVENTS = 1_000
 
-/** @param tableOf the table to fold into, in place of a projection's own */
+/**
+ * @param tableOf the table to fold into, in place of a projection's own
+ * @param frozen rows that stay as they are, by the names of projections
+ */
 export async function openFollower(
-  pool: Pool,
+  db: Queryable,
   projections: readonly Projection[],
   tableOf: (projection: Projection) => string,
   filesLetters: boolean,
   rebuild: number | null = null,
+  frozen: ReadonlyMap<string, FrozenRows> = new Map(),
 ): Promise<Follower> {
   const tables = new Map<Projection, TableRows>()
   for (const projection of projections) {
     const there = { ...projection, table: tableOf(projection) }
-    tables.set(projection, await TableRows.open(pool, there, indexesOf(projection, projections)))
+    const indexes = indexesOf(projection, projections)
+    tables.set(projection, await TableRows.open(db, there, indexes, frozen.get(projection.name)))
   }
   const fold = createFold(projections, (projection) => tables.get(projection) as TableRows)
   return { projections, filesLetters, rebuild, folding: { projections, tables, fold } }
@@ -95,7 +104,8 @@ function withAll(from: Places, to: Places): Places {
   return new Map([...to.keys()].map((partition) => [partition, from.get(partition) ?? { ms: 0, seq: 0 }]))
 }
 
-async function foldPart(
+/** Folds events, in the order of their places, and says that the tables stand at `places` by then. */
+export async function foldPart(
   client: PoolClient,
   follower: Follower,
   events: readonly PlacedEvent[],
@@ -105,8 +115,7 @@ async function foldPart(
   const { projections, folding, filesLetters } = follower
   const { places: leftOut, ids } = await readLeftOut(client, projections)
   const passed = new Set<string>()
-  const letters = await recordBatch(client, folding, events.map(entryOf), {
-    lock: false,
+  const how: Omit<How, 'lock'> = {
     onTable: () => {},
     leaves: (projection, { partition, ms, seq, index }) => {
       const out = leftOut.get(placeText({ partition, ms, seq, index }))?.has(projection.name) === true
@@ -114,15 +123,36 @@ async function foldPart(
       return out
     },
     waiting: filesLetters ? await waitingNow(client, follower, events) : NOTHING_WAITS,
-  })
+    passesOver: !filesLetters,
+  }
+  const letters = await recordPart(client, folding, events.map(entryOf), how)
   return { places, letters: filesLetters ? letters : [], leftOut: passed.size > 0 ? ids : [] }
+}
+
+/** At once, or where a table refuses something as the recorder does then. */
+async function recordPart(
+  client: PoolClient,
+  folding: Folding,
+  entries: readonly Entry[],
+  how: Omit<How, 'lock'>,
+): Promise<readonly DeadLetter[]> {
+  await client.query('savepoint whole')
+  try {
+    const letters = await recordBatch(client, folding, entries, { ...how, lock: false })
+    await client.query('release savepoint whole')
+    return letters
+  } catch (error) {
+    if (!(error instanceof ProjectionFailed)) throw error
+    await client.query('rollback to savepoint whole; release savepoint whole')
+    return recordCarefully(client, folding, entries, how)
+  }
 }
 
 const NOTHING_WAITS: How['waiting'] = { has: () => false, add: () => {} }
 
 /**
  * What waits behind letters that are filed, by earlier parts or by the part of a rebuild before it follows. Asked with each
- * part, since letters are replayed and discarded meanwhile; those of the part itself its own fold knows.
+ * part, since letters are replayed and discarded meanwhile.
  */
 async function waitingNow(
   client: PoolClient,
@@ -139,6 +169,9 @@ async function waitingNow(
   const waits = new Set(open.map(({ group, partition, key }) => `${groups.get(group)} ${partition} ${key}`))
   return {
     has: ({ name }, partition, key) => waits.size > 0 && waits.has(`${name} ${partition} ${key()}`),
-    add: () => {},
+    add(letters) {
+      for (const { group, partition, orderingKey } of letters)
+        if (orderingKey && groups.has(group)) waits.add(`${groups.get(group)} ${partition} ${orderingKey}`)
+    },
   }
 }

@@ -1,3 +1,4 @@
+import { blamesData } from '#src/consumer/disposition.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { insertDeadLetters } from '#src/store/dead-letter.ts'
@@ -6,13 +7,14 @@ import { leaveOut, noteStart, type RebuildJob, readRebuild } from '#src/store/re
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { FOLLOWING, noteFollowed, readUnits } from '#src/store/rebuild/unit.ts'
 import { foldLog } from './bulk.ts'
+import { foldByEvent } from './by-event.ts'
 import { finishTables } from './finish.ts'
 import { type Follower, follow, openFollower } from './follow.ts'
 import { type Held, hold } from './held.ts'
 import { waitingGroup } from './letters.ts'
 import type { RebuildNeeds } from './needs.ts'
 import { type Places, placesJson, placesOf } from './places.ts'
-import { prepare } from './prepare.ts'
+import { prepare, type Start } from './prepare.ts'
 import { awaitLog } from './source.ts'
 import { recorderPlaces } from './standing-places.ts'
 import { swap } from './swap.ts'
@@ -57,8 +59,7 @@ function targetsOf(all: readonly Projection[], { names, versions }: RebuildJob):
 async function rebuild(needs: RebuildNeeds, held: Held, targets: readonly Projection[]): Promise<boolean> {
   const { pool, onNews } = needs
   const start = await prepare(needs, held, targets)
-  await foldLog(needs, held, targets, start)
-  await finishTables(needs, held, targets, start)
+  await fill(needs, held, targets, start)
   const names = targets.map(({ name }) => name)
   const { versions } = await readStanding(pool)
   const filesLetters = targets.some(({ name, version }) => versions.get(name) !== version)
@@ -74,6 +75,18 @@ async function rebuild(needs: RebuildNeeds, held: Held, targets: readonly Projec
     const letters = new Set((await readRebuild(pool, held.job.id))?.letters)
     const ended = await swap(needs, held, follower, await followedTo(needs, held), letters)
     if (ended !== 'late') return ended === 'done'
+  }
+}
+
+/** In memory; where a table refuses what comes of that, event by event. */
+async function fill(needs: RebuildNeeds, held: Held, targets: readonly Projection[], start: Start): Promise<void> {
+  try {
+    await foldLog(needs, held, targets, start)
+    await finishTables(needs, held, targets, start)
+  } catch (error) {
+    if (!blamesData(error)) throw error
+    await foldByEvent(needs, held, targets, start)
+    await finishTables(needs, held, targets, start)
   }
 }
 

@@ -21,7 +21,7 @@ interface WorkerTask extends Pick<UnitNeeds, 'through' | 'frozen' | 'leftOut' | 
 type Said =
   | { readonly events: number }
   | { readonly made: UnitMade }
-  | { readonly failed: string; readonly refused: boolean }
+  | { readonly failed: string; readonly refused: boolean; readonly code: string | undefined }
 
 /** Makes pieces, one after the other. */
 export interface UnitMaker {
@@ -46,7 +46,8 @@ export function startWorker(task: WorkerTask, onEvents: (count: number) => void,
   worker.on('message', (said: Said) => {
     if ('events' in said) onEvents(said.events)
     else if ('made' in said) settle?.resolve(said.made)
-    else fail(said.refused ? new RebuildRefused(said.failed) : new Error(said.failed))
+    else
+      fail(said.refused ? new RebuildRefused(said.failed) : Object.assign(new Error(said.failed), { code: said.code }))
   })
   worker.on('error', fail)
   worker.on('exit', () => fail(signal.reason ?? new Error('the thread that folds has ended')))
@@ -82,7 +83,8 @@ async function work({ databaseUrl, folder, targets, job, names, ...rest }: Worke
       partitions,
     ).then(
       (made) => say({ made }),
-      (error: Error) => say({ failed: error.message, refused: error instanceof AppError }),
+      (error: Error & { readonly code?: string }) =>
+        say({ failed: error.message, refused: error instanceof AppError, code: error.code }),
     )
   })
 }

@@ -38,7 +38,7 @@ export interface UnitMade {
 }
 
 /** More of them than that are no bad events but bad code. */
-const MOST_FAILED = 10_000
+export const MOST_FAILED = 10_000
 
 /** Folds a piece and writes it, all or nothing. @throws RebuildRefused when too many events fail */
 export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]): Promise<UnitMade> {

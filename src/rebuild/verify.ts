@@ -1,6 +1,7 @@
 /** Whether the tables of projections are what the log says: folded anew into temporary tables, and compared. */
 import type { PoolClient } from 'pg'
 import { RECORDER } from '#src/bus/index.ts'
+import { blamesData } from '#src/consumer/disposition.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { readCheckpoints } from '#src/store/checkpoint.ts'
@@ -163,7 +164,12 @@ async function foldAll(
     })
     for (const projection of projections) {
       const made = rows.get(projection)?.made() ?? []
-      await copyRows(client, temporary(projection), columns.get(projection) ?? [], made)
+      await copyRows(client, temporary(projection), columns.get(projection) ?? [], made).catch((error: Error) => {
+        if (!blamesData(error)) throw error
+        throw new RebuildRefused(
+          `the log makes rows of ${projection.name} that no table like its own can hold (${error.message}): they can't be compared.`,
+        )
+      })
     }
     return sortedHashes([...rows.values()].flatMap((made) => [...made.touched()]))
   }

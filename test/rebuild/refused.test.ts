@@ -101,3 +101,80 @@ for (const together of [true, false])
     assert.deepEqual(compared?.differences, [])
     assert.equal(compared?.rows, before.length)
   })
+
+const NAMED = `create table named (
+  id text primary key, name text unique, size int4 not null check (size < 100), since timestamptz not null
+)`
+
+/** Its table alone knows which names are taken, and how large a row may be. */
+function named(version: number) {
+  return defineProjection({
+    name: 'named',
+    version,
+    table: 'named',
+    row: Type.Object({ id: Type.String(), name: Type.String(), size: Type.Integer(), since: Type.String() }),
+    keyColumns: ['id'],
+    since: 'since',
+    key: ({ resourceId }) => resourceId,
+    evolve: (on) => [
+      on('deed.*', (row, { resourceId, occurred, payload: { name, size } }) => ({
+        id: resourceId,
+        name: String(name ?? row?.name ?? resourceId),
+        size: (row?.size ?? 0) + Number(size ?? 1),
+        since: row?.since ?? occurred,
+      })),
+    ],
+  })
+}
+
+/** Text that can't be pressed into an index. */
+const LONG = Array.from({ length: 5_000 }, (_, i) => String.fromCharCode(0x4e00 + ((i * 7_919) % 20_000))).join('')
+
+/** The first with rows that are carried over. */
+const STRANGE: readonly [string, Deed[], string?][] = [
+  [
+    'a name is taken',
+    [deed('r.1', { name: 'one' }), deed('r.2', { name: 'one' }), deed('r.2', { size: 2 })],
+    '2020-06-01T00:00:00.000000Z',
+  ],
+  ['a name is too long for its index', [deed('r.1', {}), deed('r.1', { name: LONG }), deed('r.1', { size: 2 })]],
+  ['a constraint says no', [deed('r.1', {}), deed('r.1', { size: 100 }), deed('r.1', { size: 2 })]],
+]
+function deed(resource: string, payload: Deed['payload']): Deed {
+  return { partition: 0, resource, number: 0, ...(payload && { payload }) }
+}
+
+for (const [what, events, since] of STRANGE)
+  test(`what only the table can tell is one event when it is rebuilt: ${what}`, async (t) => {
+    const { put, record, needs, request, pool } = await rebuildWorld(t, [named(1)])
+    await pool.query(NAMED)
+    await put([{ ...deed('r.0', {}), partition: 1, occurred: '2020-01-01T00:00:00Z' }, deed('r.9', {}), ...events])
+    await record()
+    await put([{ ...deed('r.0', {}), partition: 1 }, deed('r.9', {})])
+    await record()
+    const rows = async () => (await pool.query('select * from named order by id')).rows
+    const letters = async () =>
+      (await pool.query('select "group", entry_seq::int4 as seq, waits, reason from dead_letter order by entry_seq'))
+        .rows
+    const [before, filed] = [await rows(), await letters()]
+    assert.deepEqual(
+      filed.map(({ waits }) => waits),
+      [false, true],
+      'one is refused, one waits behind it',
+    )
+    await pool.query('delete from dead_letter')
+    const projections = [named(2)]
+    const id = await request(['named'], { versions: [2], ...(since && { since }) })
+    const job = await runRebuild(needs({ projections }), id, NEVER)
+    assert.deepEqual(await rows(), before)
+    assert.deepEqual(
+      (await letters()).map(({ reason, ...letter }) => ({ ...letter, reason: plain(reason) })),
+      filed.map(({ reason, ...letter }) => ({ ...letter, reason: plain(reason) })),
+    )
+    assert.equal(job.carried, since === undefined ? 0 : 1)
+  })
+
+/** Names of the new table's indexes are others. */
+function plain(reason: string): string {
+  return reason.replaceAll('__new', '')
+}
