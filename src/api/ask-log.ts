@@ -1,5 +1,5 @@
 import { PERSISTER } from '#src/bus/index.ts'
-import { missingEvents, undecidedEvents } from '#src/store/event-presence.ts'
+import { newEvents, undecidedEvents } from '#src/store/event-presence.ts'
 import type { Store } from '#src/store/pool.ts'
 import { storeError } from '#src/store/unavailable.ts'
 import type { IngestNeeds } from './ingest.ts'
@@ -8,9 +8,9 @@ import type { IngestNeeds } from './ingest.ts'
  * What the door asks the log about events.
  * @param dedupWindowMs how long the streams know an id again, at least; at most twice as long
  */
-export function askLog(store: Store, dedupWindowMs: number): Pick<IngestNeeds, 'missing' | 'undecided'> {
+export function askLog(store: Store, dedupWindowMs: number): Pick<IngestNeeds, 'unseen' | 'undecided'> {
   return {
-    missing: (events) => asked(missingEvents(store.prompt, events)),
+    unseen: (events) => asked(newEvents(store.prompt, events)),
     undecided: (events, repeated) =>
       asked(undecidedEvents(store.prompt, { events, repeated, group: PERSISTER, withinMs: 2 * dedupWindowMs })),
   }

@@ -16,8 +16,8 @@ export interface IngestNeeds {
   readonly limits: Limits
   readonly metrics: Metrics
   readonly nowMs: () => number
-  /** Ids of those events that are not in the log. */
-  readonly missing: (events: readonly EncodedEvent[]) => Promise<ReadonlySet<string>>
+  /** Ids of those events that the log has not had lately, at whatever time they occurred. */
+  readonly unseen: (events: readonly EncodedEvent[]) => Promise<ReadonlySet<string>>
   /** Ids of those that are neither in the log nor set aside by the persister. @param repeated appended before, by id */
   readonly undecided: (events: readonly EncodedEvent[], repeated: ReadonlySet<string>) => Promise<ReadonlySet<string>>
   /** The number of partitions changed a short while ago. */
@@ -67,10 +67,10 @@ export function createIngest(needs: IngestNeeds): Ingest {
    */
   async function withoutLogged(batch: EventBatch): Promise<Pick<EventBatch, 'events' | 'indices'>> {
     if (!needs.idsMayHaveMoved()) return batch
-    const missing = await needs.missing(batch.events)
-    const kept = batch.events.flatMap(({ id }, i) => (missing.has(id) ? [i] : []))
+    const unseen = await needs.unseen(batch.events)
+    const kept = batch.events.flatMap(({ id }, i) => (unseen.has(id) ? [i] : []))
     for (const [i, { id }] of batch.events.entries())
-      if (!missing.has(id)) markDuplicate(batch, batch.indices[i] as number)
+      if (!unseen.has(id)) markDuplicate(batch, batch.indices[i] as number)
     return {
       events: kept.map((i) => batch.events[i] as EncodedEvent),
       indices: kept.map((i) => batch.indices[i] as number),

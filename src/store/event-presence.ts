@@ -23,6 +23,21 @@ export async function missingEvents(db: Queryable, events: readonly Sought[]): P
   return new Set(rows.map(({ id }) => id))
 }
 
+/**
+ * Which of these events were not appended a short while ago, as far as the log tells: it has none of the same id that
+ * occurred about now. Senders may give an event another time with each attempt, and those that give none do.
+ */
+export async function newEvents(db: Queryable, events: readonly Sought[]): Promise<Set<string>> {
+  const open = await missingEvents(db, events)
+  const { rows } = await db.query<{ id: string }>(
+    `select id from event
+     where id = any($1::uuid[]) and occurred > now() - interval '1 day' and occurred < now() + interval '1 day'`,
+    [[...open]],
+  )
+  for (const { id } of rows) open.delete(id)
+  return open
+}
+
 /** What is asked about events that were appended, perhaps by somebody else before. */
 export interface Doubts {
   readonly events: readonly Sought[]

@@ -14,13 +14,13 @@ import { operatorWorld } from './operator-world.ts'
 async function open(t: TestScope, env: Record<string, string> = {}) {
   const place = await operatorWorld(t, env)
   const { settings, bus, store, metrics } = place
-  const doorTo = (log: ReturnType<typeof askLog>, confirmWithinMs: number) =>
+  const doorTo = (log: ReturnType<typeof askLog>, confirmWithinMs: number, idsMayHaveMoved = false) =>
     createIngest({
       producer: bus.producer(),
       limits: settings.events,
       metrics,
       nowMs: Date.now,
-      idsMayHaveMoved: () => false,
+      idsMayHaveMoved: () => idsMayHaveMoved,
       confirmWithinMs,
       ...log,
     })
@@ -52,6 +52,21 @@ test('an event sent again with another time is confirmed: the log has it', async
   assert.deepEqual(await statusesOf(nowMs + 60_000), ['duplicate', 'accepted'])
   assert.deepEqual(await statusesOf(nowMs - 86_400_000), ['duplicate', 'accepted'])
   assert.ok(performance.now() - began < 5_000)
+})
+
+test('after a change of the partitions the log knows an event again, also one that says another time', async (t) => {
+  const { bus, persist, store, doorTo, log, batch } = await open(t)
+  persist()
+  const door = doorTo(log, 10_000, true)
+  const id = randomUUID()
+  const nowMs = Date.now()
+  const take = async (...events: object[]) =>
+    (await door.take(batch(...events), 'http', 'persisted')).map(({ status }) => status)
+  assert.deepEqual(await take(eventAt(nowMs, id)), ['accepted'])
+  await bus.forgetSeen() // as if its id were in the sets of another partition
+  assert.deepEqual(await take(eventAt(nowMs, id), eventAt(nowMs)), ['duplicate', 'accepted'])
+  assert.deepEqual(await take(eventAt(nowMs + 1_000, id), eventAt(nowMs)), ['duplicate', 'accepted'])
+  assert.equal((await store.hot.query('select from event where id = $1', [id])).rowCount, 1)
 })
 
 test('an event that the persister has set aside is confirmed as well: nothing more becomes of it', async (t) => {
