@@ -21,7 +21,7 @@ import { streamsReplay } from './api/streams-replay.ts'
 import { testing } from './api/testing.ts'
 import { openArchive } from './archive/index.ts'
 import { connect, ready } from './bus/connection.ts'
-import { type Bus, createBus, type Producer, parseEntry, RECORDER } from './bus/index.ts'
+import { type Bus, createBus, type DecidedAt, type Producer, parseEntry, RECORDER } from './bus/index.ts'
 import { createTail, type Tail } from './bus/tail.ts'
 import { createTickStream } from './bus/ticks.ts'
 import type { LoadedSettings, Settings } from './config.ts'
@@ -38,6 +38,7 @@ import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { type Commands, createCommands, createExecutor } from './orchestration/index.ts'
 import { type OwnService, type RunningServices, startServices } from './services/index.ts'
+import { hasApplied } from './store/checkpoint.ts'
 import { readLayout } from './store/layout.ts'
 import { migrate, migrationStatus, refuse, type UpgradeStep } from './store/migrate.ts'
 import { createStore, type Store } from './store/pool.ts'
@@ -272,7 +273,9 @@ async function keepLayout({ redis, database }: Settings, bus: Bus, log: Log, sto
 function openCommands(settings: Settings, bus: Bus, producer: Producer, store: Store): Commands {
   const now = () => instantOfMs(Date.now()).iso
   const commits = bus.watch(RECORDER)
-  const executor = createExecutor({ producer, commits, limits: settings.events, nowMs: Date.now, now, newId: v7 })
+  const isApplied = (entry: DecidedAt) => hasApplied(store.hot, RECORDER, entry)
+  const rest = { limits: settings.events, nowMs: Date.now, now, newId: v7 }
+  const executor = createExecutor({ producer, commits, hasApplied: isApplied, ...rest })
   return createCommands({ executor, store, now, newId: v7 })
 }
 

@@ -3,7 +3,6 @@ import { instantOfMs } from '#src/events/instant.ts'
 import type { Metrics } from '#src/metrics.ts'
 import { Moved } from './await-layout.ts'
 import type { Ring } from './bell.ts'
-import type { ExpectedVersion, VersionConflict } from './bus.ts'
 import type { Client } from './connection.ts'
 import type { Confirm } from './durability.ts'
 import type { Keys } from './keys.ts'
@@ -29,6 +28,21 @@ const ID_BYTES = 16
 /** How long Redis knows an aggregate's version; afterwards that of its row counts. */
 const VERSION_TTL_MS = 60 * 60_000
 
+/** What Redis is to know already for an append to be made, and what it is to know from then on. */
+export interface Guard {
+  /** Keys of the partition; the first is compared, and all are set. */
+  readonly names: readonly string[]
+  /** Empty for anything. */
+  readonly expected: number | string
+  /** Empty for `expected` and the number of events; `entry` for the id of the entry. */
+  readonly next: number | string
+}
+
+/** Redis knows something else; nothing was appended. */
+export interface Turned {
+  readonly conflict: string
+}
+
 /** What the script says of an append. */
 export interface Reply {
   /** Empty when every event was there before. */
@@ -49,14 +63,14 @@ export function createAppendCall(redis: Client, keys: Keys, options: AppendCallO
     partition: number,
     chosenBy: Partitioning,
     events: readonly EncodedEvent[],
-    version: ExpectedVersion,
-  ): Promise<Reply | VersionConflict>
+    guard: Guard,
+  ): Promise<Reply | Turned>
   async function send(
     partition: number,
     chosenBy: Partitioning,
     events: readonly EncodedEvent[],
-    version?: ExpectedVersion,
-  ): Promise<Reply | VersionConflict> {
+    guard?: Guard,
+  ): Promise<Reply | Turned> {
     const { ids, lengths, records, days } = pack(events)
     const names = [keys.stream(partition), keys.state(partition), keys.seen(partition, 'a'), keys.seen(partition, 'b')]
     const { dedupWindowMs, dedupMaxIds, metrics } = options
@@ -64,19 +78,19 @@ export function createAppendCall(redis: Client, keys: Keys, options: AppendCallO
     const maxSeen = mostSeen(dedupMaxIds, partitions)
     const received = instantOfMs(options.nowMs()).iso
     const args = [ids, lengths, records, 'events', received, days, dedupWindowMs, maxSeen, epoch]
-    if (version !== undefined) {
-      names.push(keys.version(partition, version.aggregate))
-      args.push(version.expected, VERSION_TTL_MS, version.next ?? '')
+    if (guard !== undefined) {
+      names.push(...guard.names)
+      args.push(guard.expected, VERSION_TTL_MS, guard.next)
     }
     metrics.appendBatchEvents.observe(events.length)
     const done = metrics.appendSeconds.startTimer()
     const reply = (await runScript(redis, 'append', names, args)) as
-      | ['conflict', number]
+      | ['conflict', string]
       | ['moved', number]
       | ['ok', string, number, number[]]
     done()
     if (reply[0] === 'moved') throw new Moved()
-    if (reply[0] === 'conflict') return { actual: reply[1] }
+    if (reply[0] === 'conflict') return { conflict: reply[1] }
     const [, entry, total, duplicates] = reply
     options.onAppended(partition, total, entry)
     if (entry !== '') ring?.(partition)

@@ -1,8 +1,17 @@
 import type { EncodedEvent } from '#src/events/encode.ts'
 import type { QueueState } from '#src/queue-gauges.ts'
-import { type AppendCallOptions, createAppendCall } from './append-call.ts'
+import { type AppendCallOptions, createAppendCall, type Guard } from './append-call.ts'
 import { awaitLayout, Moved } from './await-layout.ts'
-import type { Appender, AppendResult, ExpectedVersion, VersionConflict } from './bus.ts'
+import {
+  type Appender,
+  type AppendResult,
+  type Basis,
+  type DecidedAt,
+  type ExpectedVersion,
+  formatEntryId,
+  parseEntryId,
+  type VersionConflict,
+} from './bus.ts'
 import { asBusError, type Client } from './connection.ts'
 import type { Keys } from './keys.ts'
 import type { Layout, Partitioning } from './partitioning.ts'
@@ -90,18 +99,34 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
 
   async function appendExpecting(
     events: readonly EncodedEvent[],
-    version: ExpectedVersion,
+    { aggregate, expected, next }: ExpectedVersion,
   ): Promise<AppendResult | VersionConflict> {
+    const guard = (partition: number) => ({ names: [keys.version(partition, aggregate)], expected, next: next ?? '' })
+    const appended = await appendGuarded(events, guard)
+    return 'conflict' in appended ? { actual: Number(appended.conflict) } : appended
+  }
+
+  async function appendDecision(events: readonly EncodedEvent[], { aggregates, last }: Basis) {
+    const appended = await appendGuarded(events, (partition) => ({
+      names: aggregates.map((aggregate) => keys.decision(partition, aggregate)),
+      // One of another layout is none here: there is no key of it.
+      expected: last === undefined ? '' : last?.partition === partition ? formatEntryId(last.id) : 'none',
+      next: 'entry',
+    }))
+    return 'conflict' in appended ? null : appended
+  }
+
+  async function appendGuarded(events: readonly EncodedEvent[], guard: (partition: number) => Guard) {
     const [first] = events
-    if (first === undefined) return { duplicates: new Set(), entries: [] }
+    if (first === undefined) return { duplicates: new Set<number>(), entries: [] }
     if (events.some(({ keyHash }) => keyHash !== first.keyHash))
       throw new RangeError('events that expect a version must have one ordering key')
     for (;;) {
       const now = layout.current
       const partition = first.keyHash % now.partitions
       try {
-        const reply = await send(partition, now, events, version)
-        if ('actual' in reply) return reply
+        const reply = await send(partition, now, events, guard(partition))
+        if ('conflict' in reply) return reply
         return { duplicates: new Set(reply.duplicates), entries: [entryOf(partition, reply)] }
       } catch (error) {
         if (!(error instanceof Moved)) throw asBusError(error)
@@ -119,7 +144,17 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
     }
   }
 
-  return { append, appendExpecting, versionOf }
+  async function lastDecision(keyHash: number, aggregate: string): Promise<DecidedAt | null> {
+    const partition = keyHash % layout.current.partitions
+    try {
+      const id = await redis.get(keys.decision(partition, aggregate))
+      return id === null ? null : { partition, id: parseEntryId(id) }
+    } catch (error) {
+      throw asBusError(error)
+    }
+  }
+
+  return { append, appendExpecting, versionOf, appendDecision, lastDecision }
 }
 
 function lanesFor({ partitions }: Partitioning): Lane[] {

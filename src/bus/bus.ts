@@ -61,6 +61,30 @@ export interface Appender {
    * @throws BusUnavailable
    */
   versionOf(keyHash: number, aggregate: string): Promise<number | null>
+  /**
+   * Appends a decision on things whose events need no version, since others tell of them as well. Nothing is written, and
+   * the answer is null, if another one was decided on since the one that the writer knows. The events are of one ordering key.
+   * @throws BusUnavailable like `append`
+   */
+  appendDecision(events: readonly EncodedEvent[], basis: Basis): Promise<AppendResult | null>
+  /**
+   * Where the last decision on something of this ordering key was appended; null for none, or none within the last hour.
+   * @throws BusUnavailable
+   */
+  lastDecision(keyHash: number, aggregate: string): Promise<DecidedAt | null>
+}
+
+/** A place in the streams. */
+export interface DecidedAt {
+  readonly partition: number
+  readonly id: EntryId
+}
+
+/** What a decision is about, and what it was decided on. */
+export interface Basis {
+  readonly aggregates: readonly string[]
+  /** The last decision that the writer knows of; null for none; left out for one that holds whatever was decided before. */
+  readonly last?: DecidedAt | null
 }
 
 /** What a writer read before it decided. */

@@ -12,6 +12,8 @@ export interface Keys {
   seen(partition: number, side: 'a' | 'b'): string
   /** Events an aggregate has had, for appends that expect a version. */
   version(partition: number, aggregate: string): string
+  /** The entry with a server's last decision on what others tell of as well, for appends that expect none since. */
+  decision(partition: number, aggregate: string): string
   /** Who owns a group's partition, for as long as the lease lasts. */
   lease(partition: number, group: string): string
   /** Sorted set of a group's live processes, by the Redis time at which each expires. */
@@ -38,6 +40,7 @@ export function createKeys(prefix: string): Keys {
     state: (partition) => of(partition, 'state'),
     seen: (partition, side) => of(partition, `seen:${side}`),
     version: (partition, aggregate) => of(partition, `version:${aggregate}`),
+    decision: (partition, aggregate) => of(partition, `decision:${aggregate}`),
     lease: (partition, group) => of(partition, `lease:${group}`),
     members: (group) => `{${prefix}}:members:${group}`,
     layout: () => `{${prefix}}:layout`,

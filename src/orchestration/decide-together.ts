@@ -147,7 +147,8 @@ export function notApplied(): StoreUnavailable {
   )
 }
 
-function noTurn(): StoreUnavailable {
+/** Others were faster each time. */
+export function noTurn(): StoreUnavailable {
   return new StoreUnavailable(
     'Nothing was done: too many commands to the same thing were given before this one. Give it again, and fewer at once.',
   )

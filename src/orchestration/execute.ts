@@ -1,8 +1,9 @@
 /** Carries commands out: reads the aggregate, decides, appends what was decided, and waits until everybody can see it. */
-import type { CommitWatch, Producer } from '#src/bus/index.ts'
+import type { CommitWatch, DecidedAt, Producer } from '#src/bus/index.ts'
 import type { EncodedEvent } from '#src/events/encode.ts'
 import { encodeOwn } from '#src/events/encode-own.ts'
 import type { Event, Limits } from '#src/events/event.ts'
+import { decideAlone, type Subject } from './decide-alone.ts'
 import type { Deciding } from './decide-in-turn.ts'
 import { decideTogether, notApplied, type Waiting } from './decide-together.ts'
 import { Lanes } from './lanes.ts'
@@ -17,9 +18,14 @@ export interface Aggregate<Row extends { readonly version: number }, Answer> ext
 }
 
 export interface ExecutorNeeds {
-  readonly producer: Pick<Producer, 'append' | 'appendExpecting' | 'versionOf' | 'pressure'>
+  readonly producer: Pick<
+    Producer,
+    'append' | 'appendExpecting' | 'versionOf' | 'appendDecision' | 'lastDecision' | 'pressure'
+  >
   /** Commits of the group that makes the rows. */
   readonly commits: CommitWatch
+  /** True when that group has applied what is there. */
+  readonly hasApplied: (entry: DecidedAt) => Promise<boolean>
   readonly limits: Limits
   readonly nowMs: () => number
   /** Canonical, to the microsecond. */
@@ -39,6 +45,10 @@ export interface Executor {
    * @throws CommandInvalid when what was asked for makes no valid event, or a row that its table can't hold
    */
   run<Row extends { readonly version: number }, Answer>(aggregate: Aggregate<Row, Answer>): Promise<Answer>
+  /** Like `run`, for what others tell of as well; see `decide-alone.ts`. */
+  decide<Row, Answer>(subject: Subject<Row, Answer>): Promise<Answer>
+  /** Appends events on such things that hold whatever was decided, and waits until they are applied. @throws like `run` */
+  override(resourceIds: readonly string[], events: readonly Event[]): Promise<void>
   /**
    * Appends events that nobody decided, such as logs, and waits until they are applied. @throws like `run`
    * @param isApplied asked where the ids of events are made of something, so that others may have sent them before: what
@@ -79,7 +89,7 @@ export function createExecutor(needs: ExecutorNeeds): Executor {
     return false
   }
 
-  return { run, record }
+  return { run, record, ...decideAlone({ ...needs, encode: encoding, withinMs }) }
 }
 
 function encode(event: Event, limits: Limits): EncodedEvent {

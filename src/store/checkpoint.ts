@@ -54,6 +54,20 @@ export async function readCheckpoints(db: Queryable, group: string): Promise<Che
   return rows.map(read)
 }
 
+/** True when a group has applied what is at a position. */
+export async function hasApplied(
+  db: Queryable,
+  group: string,
+  { partition, id }: { readonly partition: number; readonly id: CheckpointPosition },
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `select from checkpoint
+     where "group" = $1 and partition = $2 and (entry_ms, entry_seq) >= ($3::int8, $4::int8)`,
+    [group, partition, id.ms, id.seq],
+  )
+  return rowCount === 1
+}
+
 /** The checkpoints of all groups. */
 export async function readAllCheckpoints(db: Queryable): Promise<(Checkpoint & { readonly group: string })[]> {
   const { rows } = await db.query<Row & { group: string }>(

@@ -24,6 +24,7 @@ import { createMetrics } from '#src/metrics.ts'
 import { createCommands, createExecutor } from '#src/orchestration/index.ts'
 import { eventPersister } from '#src/services/event-persister.ts'
 import { eventRecorder } from '#src/services/event-recorder.ts'
+import { hasApplied } from '#src/store/checkpoint.ts'
 import { migrate } from '#src/store/migrate.ts'
 import { createStore } from '#src/store/pool.ts'
 import { type TestScope, world } from '#test/world.ts'
@@ -69,6 +70,7 @@ export async function operatorWorld(
   const executor = createExecutor({
     producer,
     commits,
+    hasApplied: (entry) => hasApplied(store.hot, RECORDER, entry),
     limits: settings.events,
     nowMs: Date.now,
     now,

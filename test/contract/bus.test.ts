@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
-import { type BusLoss, type Entry, type EntryId, type GroupReader, recordsOf } from '#src/bus/index.ts'
+import { type BusLoss, type DecidedAt, type Entry, type EntryId, type GroupReader, recordsOf } from '#src/bus/index.ts'
 import { waitUntil } from '#test/wait-until.ts'
 import { type BusWorld, busWorld, eventOf, readAll } from './bus-world.ts'
 
@@ -141,6 +141,25 @@ test('a writer may say which version an aggregate has from then on, and anybody 
   assert.deepEqual(await producer.appendExpecting([next], { aggregate: 'order.1', expected: 1 }), { actual: -1 })
   assert.ok(!('actual' in (await producer.appendExpecting([last], { aggregate: 'order.1', expected: -1, next: 2 }))))
   assert.equal(await producer.versionOf(event.keyHash, 'order.1'), 2)
+})
+
+test('of decisions on one thing each knows of the one before, unless it holds whatever was decided', async (t) => {
+  const place = await busWorld(t)
+  const producer = place.bus.producer()
+  const decide = (text: string, last?: DecidedAt | null) =>
+    producer.appendDecision([eventOf(text)], {
+      aggregates: ['order.1', 'order.2'],
+      ...(last !== undefined && { last }),
+    })
+  const lastOf = (aggregate: string) => producer.lastDecision(eventOf('').keyHash, aggregate)
+  assert.equal(await lastOf('order.1'), null)
+  const first = (await decide('a', null))?.entries[0]
+  assert.deepEqual([await lastOf('order.1'), await lastOf('order.2')], [first, first])
+  assert.equal(await decide('late', null), null)
+  const both = await Promise.all(['b', 'c'].map((text) => decide(text, first as DecidedAt)))
+  assert.equal(both.filter((result) => result === null).length, 1)
+  assert.ok((await decide('d')) !== null)
+  assert.equal((await readAll(place)).flat().length, 3)
 })
 
 test('a group made later reads from where it is put, never from the end', async (t) => {

@@ -8,7 +8,7 @@
   KEYS[2]  state      the partition's hash
   KEYS[3]  seenA      ids seen
   KEYS[4]  seenB      ids seen
-  KEYS[5]  version    optional: the aggregate's number of events
+  KEYS[5…] versions   optional: of each aggregate its number of events, or the entry with the last decision on it
   ARGV[1]  ids        16 bytes for each event; empty for records without an id (kind `rejected`)
   ARGV[2]  lengths    bytes of each record, 4 bytes each, big endian
   ARGV[3]  records    the records, one after another
@@ -18,11 +18,12 @@
   ARGV[7]  windowMs   how long an id is remembered at least
   ARGV[8]  maxSeen    most ids in one set
   ARGV[9]  layout     epoch of the layout by which the partition was chosen
-  ARGV[10] expected   with KEYS[5]: version the writer read; any when the key is gone
+  ARGV[10] expected   with KEYS[5]: version the writer read; any when it is empty, or the key is gone
   ARGV[11] versionTtl with KEYS[5]: milliseconds for which the version is kept
-  ARGV[12] next       with KEYS[5]: the version from then on; `expected` and the events appended when empty
+  ARGV[12] next       with KEYS[5]: the version from then on; `expected` and the events appended when empty; `entry` for
+                      the id of the entry, which is then the version of all of KEYS[5…]
   Returns  {'ok', entry id or '', events appended in all, {indices of duplicates, from 0}}
-           {'conflict', actual version}     nothing written
+           {'conflict', actual version}     nothing written; the version as it was kept, a text
            {'moved', epoch}                 nothing written: the number of partitions has changed, or is about to
 ]]
 local stream, state = KEYS[1], KEYS[2]
@@ -35,7 +36,7 @@ if added[3] and added[3] ~= ARGV[9] then return {'moved', tonumber(added[3])} en
 
 if KEYS[5] then
   local actual = redis.call('GET', KEYS[5])
-  if actual and actual ~= ARGV[10] then return {'conflict', tonumber(actual)} end
+  if actual and ARGV[10] ~= '' and actual ~= ARGV[10] then return {'conflict', actual} end
 end
 
 local duplicates = {}
@@ -94,7 +95,9 @@ local entry = redis.call('XADD', stream, '*', 'kind', ARGV[4], 'received', ARGV[
   'generation', generation, 'lengths', lengths, 'records', records)
 redis.call('HSET', state, 'count', total + kept)
 if members then redis.call('SADD', current, unpack(members)) end
-if KEYS[5] then
-  redis.call('SET', KEYS[5], ARGV[12] ~= '' and ARGV[12] or tonumber(ARGV[10]) + kept, 'PX', ARGV[11])
+for i = 5, #KEYS do
+  local next = ARGV[12]
+  if next == 'entry' then next = entry elseif next == '' then next = tonumber(ARGV[10]) + kept end
+  redis.call('SET', KEYS[i], next, 'PX', ARGV[11])
 end
 return {'ok', entry, total + kept, duplicates}

@@ -16,7 +16,7 @@ export function taskRunEvent(before: TaskRunRow | null, after: TaskRunRow): Even
     occurred: to.timestamp,
     event: `prefect.task-run.${to.name}`,
     resource: {
-      [RESOURCE_ID]: resourceOf(after),
+      [RESOURCE_ID]: resourceOf(after.id),
       'prefect.resource.name': after.name,
       'prefect.run-count': String(after.run_count),
       'prefect.state-message': cleanText(to.message ?? ''),
@@ -56,15 +56,20 @@ function ownEvent(event: string, run: TaskRunRow, payload: Event['payload'], { n
     id: newId(),
     occurred: now,
     event,
-    resource: { [RESOURCE_ID]: resourceOf(run), 'prefect.resource.name': run.name },
+    resource: { [RESOURCE_ID]: resourceOf(run.id), 'prefect.resource.name': run.name },
     related: relatedTo(run),
     payload,
     follows: null,
   }
 }
 
-function resourceOf({ id }: TaskRunRow): string {
+export function resourceOf(id: string): string {
   return `prefect.task-run.${id}`
+}
+
+/** What all of its events are ordered by, those of clients as well. */
+export function orderedBy({ id, flow_run_id }: Pick<TaskRunRow, 'id' | 'flow_run_id'>): string {
+  return flow_run_id === null ? resourceOf(id) : `prefect.flow-run.${flow_run_id}`
 }
 
 /** By the flow run such events are ordered. */

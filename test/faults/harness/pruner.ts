@@ -10,6 +10,7 @@ import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
 import { createCommands, createExecutor } from '#src/orchestration/index.ts'
 import { runRetention } from '#src/retention/run.ts'
+import { hasApplied } from '#src/store/checkpoint.ts'
 import { createStore } from '#src/store/pool.ts'
 
 const { settings } = loadSettings({ env: process.env })
@@ -24,6 +25,7 @@ const newId = () => crypto.randomUUID()
 const executor = createExecutor({
   producer: bus.producer(),
   commits: bus.watch(RECORDER),
+  hasApplied: (entry) => hasApplied(store.hot, RECORDER, entry),
   limits: settings.events,
   nowMs: Date.now,
   now,
