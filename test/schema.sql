@@ -361,6 +361,7 @@ create table rebuild (
   changed_at timestamp with time zone not null default now(),
   ended_at timestamp with time zone,
   carried_before timestamp with time zone,
+  corrected bigint not null default 0,
   PRIMARY KEY (id)
 );
 

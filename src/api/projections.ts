@@ -21,6 +21,7 @@ const Rebuild = Type.Object({
   eventsTotal: Type.Integer({ description: 'As Postgres estimates them.' }),
   rows: Type.Integer(),
   carried: Type.Integer({ description: 'Rows carried over, since events of them left the log.' }),
+  corrected: Type.Integer({ description: 'Rows that were other than the log says, of those that were compared.' }),
   error: Nullable(Type.String()),
   startedAt: Type.String(),
   changedAt: Type.String(),

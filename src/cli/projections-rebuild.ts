@@ -77,14 +77,15 @@ async function rebuild(terminal: Terminal, projecting: Projecting, options: Opti
           cause: error,
         })
       })
-    const { names, eventsDone, rows, carried } = job
+    const { names, eventsDone, rows, carried, corrected } = job
     const ms = Math.round(performance.now() - began)
     const letters = await rooms.countLetters(pool, names)
-    done.push({ names, events: eventsDone, rows, carried, deadLetters: letters, ms })
+    done.push({ names, events: eventsDone, rows, carried, corrected, deadLetters: letters, ms })
     if (options.json) continue
     await terminal.print(
       `${names.join(', ')}: ${counted(rows, 'row')} of ${shownCount(eventsDone)} events in ${shownMs(ms)}` +
         `${carried > 0 ? `; ${counted(carried, 'row')} carried over, since events of them left the log` : ''}` +
+        `${corrected > 0 ? `; ${counted(corrected, 'row')} of those compared were other than the log says` : ''}` +
         `${letters > 0 ? `; ${counted(letters, 'dead letter')}` : ''}. ` +
         'The table from before is kept: --rollback takes it back, --finish drops it.',
     )

@@ -10,11 +10,10 @@ import { insertDeadLetters } from '#src/store/dead-letter.ts'
 import { logSize, wantedNames } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { finishNewTable, newTable, startTable } from '#src/store/rebuild/tables.ts'
-import { ALL_PARTITIONS, addUnit } from '#src/store/rebuild/unit.ts'
+import { addUnit, BY_EVENT } from '#src/store/rebuild/unit.ts'
 import { beginAsOne } from './bulk.ts'
 import { foldPart, openFollower } from './follow.ts'
 import type { Held } from './held.ts'
-import { hashBytes, sortedHashes } from './key-hashes.ts'
 import { waitingGroup } from './letters.ts'
 import type { RebuildNeeds } from './needs.ts'
 import { placesJson } from './places.ts'
@@ -76,8 +75,8 @@ export async function foldByEvent(
       if (start.carriedBefore !== null) await takeBack(client, target, start.carriedBefore)
       rows += await countRows(client, newTable(target.table))
     }
-    const [through, keys] = [placesJson(start.through), hashBytes(sortedHashes([]))]
-    await addUnit(client, id, { partition: ALL_PARTITIONS, through, events: eventsDone, rows, keys })
+    const [through, keys] = [placesJson(start.through), Buffer.alloc(0)]
+    await addUnit(client, id, { partition: BY_EVENT, through, events: eventsDone, rows, keys })
   })
 }
 

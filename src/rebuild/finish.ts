@@ -3,13 +3,13 @@ import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { keepRebuild } from '#src/store/rebuild/job.ts'
 import { dropTables, finishNewTable, newTable, startTable } from '#src/store/rebuild/tables.ts'
-import { FOLLOWING, noteFollowed, readUnits } from '#src/store/rebuild/unit.ts'
+import { noteFollowed, readUnits } from '#src/store/rebuild/unit.ts'
 import { type Held, LEASE_MS } from './held.ts'
 import type { RebuildNeeds } from './needs.ts'
 import { placesJson } from './places.ts'
 import type { Start } from './prepare.ts'
 
-/** Completes the new tables up to where the folding went, unless an earlier process has done so. */
+/** Completes the new tables up to where the folding went. */
 export async function finishTables(
   { pool, onNews }: RebuildNeeds,
   held: Held,
@@ -17,7 +17,6 @@ export async function finishTables(
   { through, carriedBefore }: Start,
 ): Promise<void> {
   const units = await readUnits(pool, held.job.id)
-  if (units.some(({ partition }) => partition === FOLLOWING)) return
   const names = targets.map(({ name }) => name)
   const eventsDone = units.reduce((sum, { events }) => sum + events, 0)
   const say = (step: string) => {

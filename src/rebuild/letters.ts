@@ -23,20 +23,34 @@ export interface LeftOut {
   readonly ids: readonly string[]
 }
 
-/** What projections, or the recorder as a whole, have set aside. */
-export async function readLeftOut(db: Queryable, projections: readonly Projection[]): Promise<LeftOut> {
-  const names = projections.map(({ name }) => name)
-  const letters = await letterPlaces(db, [RECORDER, ...projections.map(lettersGroup)])
+/**
+ * What projections, or the recorder as a whole, have set aside.
+ * @param rebuild what that has set aside so far, as well
+ */
+export async function readLeftOut(
+  db: Queryable,
+  projections: readonly Projection[],
+  rebuild: number | null = null,
+): Promise<LeftOut> {
+  const names = new Map([[RECORDER, projections.map(({ name }) => name)]])
+  for (const projection of projections) {
+    const group = lettersGroup(projection)
+    names.set(group, [projection.name])
+    if (rebuild !== null) names.set(waitingGroup(rebuild, group), [projection.name])
+  }
+  const letters = await letterPlaces(db, [...names.keys()])
   return { places: leftOut(letters, names), ids: letters.map(({ id }) => id) }
 }
 
-function leftOut(letters: readonly LetterPlace[], names: readonly string[]): Map<string, Set<string>> {
+function leftOut(
+  letters: readonly LetterPlace[],
+  names: ReadonlyMap<string, readonly string[]>,
+): Map<string, Set<string>> {
   const places = new Map<string, Set<string>>()
   for (const letter of letters) {
     const place = placeText(letter)
     const without = places.get(place) ?? new Set()
-    const of = letter.group === RECORDER ? names : [letter.group.slice('projection:'.length)]
-    for (const name of of) without.add(name)
+    for (const name of names.get(letter.group) ?? []) without.add(name)
     places.set(place, without)
   }
   return places

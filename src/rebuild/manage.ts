@@ -16,6 +16,7 @@ import {
   keptTable,
   newTable,
   startTable,
+  wasTable,
 } from '#src/store/rebuild/tables.ts'
 import { prunedSince } from '#src/store/retention/pruned-day.ts'
 import { prunedNames } from '#src/store/retention/pruned-name.ts'
@@ -34,7 +35,7 @@ export async function cancelRebuilds(pool: Pool, projections: readonly Projectio
       const tables = projections.filter(({ name }) => names.includes(name)).map(({ table }) => table)
       await dropTables(
         client,
-        tables.flatMap((table) => [newTable(table), startTable(table)]),
+        tables.flatMap((table) => [newTable(table), startTable(table), wasTable(table)]),
       )
     })
   return open

@@ -8,6 +8,7 @@ import { newTable } from '#src/store/rebuild/tables.ts'
 import { FOLLOWING, noteFollowed, readUnits } from '#src/store/rebuild/unit.ts'
 import { foldLog } from './bulk.ts'
 import { foldByEvent } from './by-event.ts'
+import { checkNew, type Following } from './check-new.ts'
 import { finishTables } from './finish.ts'
 import { type Follower, follow, openFollower } from './follow.ts'
 import { type Held, hold } from './held.ts'
@@ -65,13 +66,19 @@ async function rebuild(needs: RebuildNeeds, held: Held, targets: readonly Projec
   const filesLetters = targets.some(({ name, version }) => versions.get(name) !== version)
   const follower = await openFollower(pool, targets, ({ table }) => newTable(table), filesLetters, held.job.id)
   let followed = 0
+  const following: Following = {
+    at: () => followedTo(needs, held),
+    async to(places) {
+      await awaitLog(pool, places, held.signal)
+      held.note({ step: 'following' })
+      followed += await followOn(needs, held, follower, await following.at(), places)
+      onNews({ names, step: 'following', eventsDone: followed, eventsTotal: followed })
+    },
+  }
+  await following.to(await recorderPlaces(pool))
+  if (!(await checkNew(needs, held, targets, start, following))) return false
   for (;;) {
-    const at = await followedTo(needs, held)
-    const to = await recorderPlaces(pool)
-    await awaitLog(pool, to, held.signal)
-    held.note({ step: 'following' })
-    followed += await followOn(needs, held, follower, at, to)
-    onNews({ names, step: 'following', eventsDone: followed, eventsTotal: followed })
+    await following.to(await recorderPlaces(pool))
     const letters = new Set((await readRebuild(pool, held.job.id))?.letters)
     const ended = await swap(needs, held, follower, await followedTo(needs, held), letters)
     if (ended !== 'late') return ended === 'done'
@@ -80,6 +87,8 @@ async function rebuild(needs: RebuildNeeds, held: Held, targets: readonly Projec
 
 /** In memory; where a table refuses what comes of that, event by event. */
 async function fill(needs: RebuildNeeds, held: Held, targets: readonly Projection[], start: Start): Promise<void> {
+  // An earlier process was done with it, and died while the tables followed.
+  if ((await readUnits(needs.pool, held.job.id)).some(({ partition }) => partition === FOLLOWING)) return
   try {
     await foldLog(needs, held, targets, start)
     await finishTables(needs, held, targets, start)

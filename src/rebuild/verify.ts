@@ -1,24 +1,22 @@
 /** Whether the tables of projections are what the log says: folded anew into temporary tables, and compared. */
 import type { PoolClient } from 'pg'
 import { RECORDER } from '#src/bus/index.ts'
-import { blamesData } from '#src/consumer/disposition.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { readCheckpoints } from '#src/store/checkpoint.ts'
 import { copyRows } from '#src/store/copy-rows.ts'
-import { logSize, wantedNames } from '#src/store/log-read.ts'
+import { wantedNames } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { type Compared, compareTables } from '#src/store/rebuild/compare.ts'
-import { rowCheck } from '#src/store/row-check.ts'
-import { type TableColumn, tableColumns } from '#src/store/table-columns.ts'
+import { tableColumns } from '#src/store/table-columns.ts'
 import { inTransaction } from '#src/store/transaction.ts'
-import { foldStretch } from './fold-stretch.ts'
-import { hashKey, haveCommon, sortedHashes } from './key-hashes.ts'
+import { hashKey } from './key-hashes.ts'
 import { readLeftOut } from './letters.ts'
 import { findMissing, type Missing } from './missing.ts'
 import type { RebuildNeeds } from './needs.ts'
-import { BEGINNING, isBefore, type Places } from './places.ts'
-import { awaitLog, eventsOf, type Reading } from './source.ts'
+import type { Places } from './places.ts'
+import { awaitLog } from './source.ts'
+import { foldIntoTemporary, temporary } from './temporary-fold.ts'
 
 export interface Verified extends Compared {
   readonly name: string
@@ -63,7 +61,8 @@ export async function verifyProjections(
         ? { place: needs.place, manifests: missing.archived, wants }
         : null
     const reading = { names: await wantedNames(pool, wants), archive, through: places, after: null }
-    const passedOver = await foldAll(needs, client, projections, leftOut.places, reading, options)
+    const fold = { leftOut: leftOut.places, waits: false, reading, signal: options.signal }
+    const passedOver = await foldIntoTemporary(needs, client, projections, fold)
     const before = await missingBy(needs, projections, missing)
     const verified: Verified[] = []
     for (const projection of projections) {
@@ -89,10 +88,6 @@ export async function verifyProjections(
     }
     return verified
   })
-}
-
-function temporary({ table }: Projection): string {
-  return `pg_temp.${table}__verify`
 }
 
 /** Where the live tables stand. */
@@ -129,77 +124,8 @@ async function missingBy(
   return now.before
 }
 
-/** Into temporary tables; by partition, or all at once where rows have events in several. */
-async function foldAll(
-  { pool, onNews }: RebuildNeeds,
-  client: PoolClient,
-  projections: readonly Projection[],
-  leftOut: ReadonlyMap<string, ReadonlySet<string>>,
-  reading: Omit<Reading, 'partitions'>,
-  { signal }: VerifyOptions,
-): Promise<Map<string, number>> {
-  const names = projections.map(({ name }) => name)
-  const partitions = [...reading.through].filter(([, place]) => isBefore(BEGINNING, place)).map(([each]) => each)
-  const eventsTotal = await logSize(pool)
-  const passedOver = new Map<string, number>()
-  let eventsDone = 0
-  const columns = new Map<Projection, readonly TableColumn[]>()
-  for (const projection of projections)
-    columns.set(projection, await tableColumns(client, projection.table, Object.keys(projection.row.properties)))
-  const checks = new Map([...columns].map(([{ name }, each]) => [name, rowCheck(each)]))
-  const fold = async (piece: readonly number[]) => {
-    const { rows } = await foldStretch({
-      projections,
-      source: eventsOf(pool, { ...reading, partitions: piece }),
-      frozen: new Map(),
-      checks,
-      leftOut,
-      waits: false,
-      onFailure: ({ projection: { name } }) => passedOver.set(name, (passedOver.get(name) ?? 0) + 1),
-      onEvents(count) {
-        eventsDone += count
-        onNews({ names, step: 'folding', eventsDone, eventsTotal: Math.max(eventsTotal, eventsDone) })
-      },
-      signal,
-    })
-    for (const projection of projections) {
-      const made = rows.get(projection)?.made() ?? []
-      await copyRows(client, temporary(projection), columns.get(projection) ?? [], made).catch((error: Error) => {
-        if (!blamesData(error)) throw error
-        throw new RebuildRefused(
-          `the log makes rows of ${projection.name} that no table like its own can hold (${error.message}): they can't be compared.`,
-        )
-      })
-    }
-    return sortedHashes([...rows.values()].flatMap((made) => [...made.touched()]))
-  }
-  const empty = async () => {
-    for (const projection of projections) {
-      const { table } = projection
-      await client.query(
-        `drop table if exists ${temporary(projection)};
-         create temporary table ${table}__verify (like ${table} including defaults) on commit drop`,
-      )
-    }
-    eventsDone = 0
-    passedOver.clear()
-  }
-  await empty()
-  const touched: Float64Array[] = []
-  for (const partition of partitions) {
-    const keys = await fold([partition])
-    if (touched.some((other) => haveCommon(other, keys))) {
-      await empty()
-      await fold(partitions)
-      return passedOver
-    }
-    touched.push(keys)
-  }
-  return passedOver
-}
-
 /** Of rows that began before all events are there, nobody can say what they should be. */
-function comparable({ since }: Projection, before: string | null): string {
+export function comparable({ since }: Projection, before: string | null): string {
   if (before === null) return 'true'
   return since === null ? 'false' : `coalesce(t.${since} >= '${before}'::timestamptz, false)`
 }

@@ -116,8 +116,8 @@ async function goOn({ log }: ServiceContext, needs: RebuildNeeds, signal: AbortS
     }
     if (state === 'failed' && needs.nowMs() - Date.parse(changedAt) < AFTER_FAILURE_MS) continue
     try {
-      const { eventsDone, rows, carried } = await runRebuild(needs, id, signal)
-      log.info({ names, eventsDone, rows, carried }, 'projections were rebuilt')
+      const { eventsDone, rows, carried, corrected } = await runRebuild(needs, id, signal)
+      log.info({ names, eventsDone, rows, carried, corrected }, 'projections were rebuilt')
     } catch (error) {
       if (error instanceof RebuildBusy || error instanceof RebuildLost || signal.aborted) continue
       log.error({ names, reason: (error as Error).message }, 'a rebuild failed; the tables are as they were')

@@ -64,7 +64,7 @@ test('a table is verified, rebuilt, rolled back and finished from the command li
   const [done] = JSON.parse(rebuilt.stdout)
   assert.deepEqual(
     { ...done, ms: 0 },
-    { names: ['resource-activity'], events: EVENTS, rows: 30, carried: 0, deadLetters: 0, ms: 0 },
+    { names: ['resource-activity'], events: EVENTS, rows: 30, carried: 0, corrected: 31, deadLetters: 0, ms: 0 },
   )
   const right = await run('verify', 'resource-activity', '--sample', '50', '--json')
   assert.equal(right.exit, 0, right.stderr)

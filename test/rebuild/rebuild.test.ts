@@ -31,6 +31,7 @@ test("the new table has the live one's rows, columns, indexes and options, and i
   const done = await rebuild()
   assert.equal(done.state, 'done')
   assert.equal(done.rows, 6)
+  assert.equal(done.corrected, 3)
   assert.deepEqual(await rows(), before)
   assert.deepEqual(await tables(), [
     'deed',
@@ -97,13 +98,23 @@ test('a rebuild that was stopped goes on where it was; who works on it is not di
   const { rows: units } = await pool.query('select partition from rebuild_unit')
   assert.ok(units.length > 0 && units.length < 3, `${units.length} pieces were written`)
   news.length = 0
-  const done = await runRebuild(needs(), id, NEVER)
-  assert.equal(done.epoch > 1, true)
+  await put([{ partition: 0, resource: 'deed.late', number: 0 }]) // it comes by following
+  await record()
+  const again = new AbortController()
+  const onNews = (each: (typeof news)[number]) => {
+    news.push(each)
+    if (each.step === 'verifying') again.abort(new Error('stopped again'))
+  }
+  await assert.rejects(runRebuild(needs({ onNews }), id, again.signal), /stopped again/)
   assert.ok(
     news.every(({ step, eventsDone }) => step !== 'folding' || eventsDone > 20),
     'what was folded is not folded again',
   )
-  assert.deepEqual(await rows(), before)
+  news.length = 0
+  const done = await runRebuild(needs(), id, NEVER)
+  assert.equal(done.epoch > 2, true)
+  assert.ok(!news.some(({ step }) => step === 'folding'), 'nothing is folded again once all is')
+  assert.deepEqual(await rows(), { ...before, 'deed.late': '.0' })
   const next = await request()
   const held = await hold(pool, next, 'somebody', NEVER)
   await assert.rejects(runRebuild(needs(), next, NEVER), /^RebuildBusy: somebody rebuilds deed: wait until it is done/)

@@ -1,5 +1,12 @@
 import type { Queryable } from '../checkpoint.ts'
 
+/** Whether the tables of all of these are made of all events. */
+export async function areLive(db: Queryable, projections: readonly { readonly name: string }[]): Promise<boolean> {
+  const names = projections.map(({ name }) => name)
+  const { rowCount } = await db.query(`select from projection where name = any($1) and state = 'live'`, [names])
+  return rowCount === names.length
+}
+
 /** A projection that a release or its first start left to be rebuilt. */
 export interface ProjectionDue {
   readonly name: string

@@ -35,6 +35,8 @@ export interface RebuildJob {
   readonly eventsTotal: number
   readonly rows: number
   readonly carried: number
+  /** Rows that were other than the live table's, of those that were compared. */
+  readonly corrected: number
   readonly failed: number
   readonly error: string | null
   readonly startedAt: string
@@ -45,7 +47,7 @@ export interface RebuildJob {
 const COLUMNS = `id::float8 as id, names, versions, state, reason, ${instant('since')} as since, strict, whole, start,
   ${instant('carried_before')} as "carriedBefore", letters, owner,
   epoch::float8 as epoch, lease_until > clock_timestamp() as leased, step, events_done::float8 as "eventsDone",
-  events_total::float8 as "eventsTotal", row_count::float8 as rows, carried::float8 as carried, failed::float8 as failed,
+  events_total::float8 as "eventsTotal", row_count::float8 as rows, carried::float8 as carried, corrected::float8 as corrected, failed::float8 as failed,
   error, ${instant('started_at')} as "startedAt", ${instant('changed_at')} as "changedAt", ${instant('ended_at')} as "endedAt"`
 
 function instant(column: string): string {
@@ -140,6 +142,7 @@ export interface RebuildProgress {
   readonly eventsTotal?: number
   readonly rows?: number
   readonly carried?: number
+  readonly corrected?: number
   readonly failed?: number
   readonly whole?: boolean
 }
@@ -151,14 +154,14 @@ export async function keepRebuild(
   leaseMs: number,
   progress: RebuildProgress = {},
 ): Promise<boolean> {
-  const { step, eventsDone, eventsTotal, rows, carried, failed, whole } = progress
+  const { step, eventsDone, eventsTotal, rows, carried, failed, whole, corrected } = progress
   const { rowCount } = await db.query(
     `update rebuild set lease_until = clock_timestamp() + $3 * interval '1 ms', changed_at = now(), step = coalesce($4, step),
        events_done = coalesce($5, events_done), events_total = coalesce($6, events_total),
        row_count = coalesce($7, row_count), carried = coalesce($8, carried), failed = coalesce($9, failed),
-       whole = coalesce($10, whole)
+       whole = coalesce($10, whole), corrected = coalesce($11, corrected)
      where id = $1 and epoch = $2 and state = 'running'`,
-    [id, epoch, leaseMs, step, eventsDone, eventsTotal, rows, carried, failed, whole],
+    [id, epoch, leaseMs, step, eventsDone, eventsTotal, rows, carried, failed, whole, corrected],
   )
   return rowCount === 1
 }

@@ -23,6 +23,35 @@ export function startTable(table: string): string {
   return `${table}__from`
 }
 
+/** A share of the live rows as they were at one moment, to compare the new ones with. */
+export function wasTable(table: string): string {
+  return `${table}__was`
+}
+
+/** Shares are so many parts of the whole, by a hash of the key. */
+const PARTS = 1_024
+
+/**
+ * Copies rows of the live table, all or about `mostRows` of them.
+ * @returns the condition, by `t`, of the rows of any such table that belong to the share
+ */
+export async function copyShare(
+  client: PoolClient,
+  table: string,
+  keyColumns: readonly string[],
+  mostRows: number,
+): Promise<string> {
+  const { rows } = await client.query<{ rows: number }>(`select count(*)::float8 as rows from ${table}`)
+  const parts = Math.ceil((PARTS * mostRows) / Math.max(1, rows[0]?.rows ?? 0))
+  const key = `concat_ws(chr(31), ${keyColumns.map((column) => `t.${column}::text`).join(', ')})`
+  const share = parts >= PARTS ? 'true' : `(hashtextextended(${key}, 0) & ${PARTS - 1}) < ${parts}`
+  const name = wasTable(table)
+  await client.query(
+    `drop table if exists ${name}; create table ${name} as select * from ${table} t where ${share}; analyze ${name}`,
+  )
+  return share
+}
+
 /** Makes the new table, empty and without indexes; in place of one that is there. */
 export async function makeNewTable(client: PoolClient, table: string): Promise<void> {
   const name = newTable(table)

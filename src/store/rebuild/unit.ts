@@ -12,6 +12,8 @@ export interface RebuildUnit {
 
 /** All partitions in one piece. */
 export const ALL_PARTITIONS = -1
+/** The same, folded event by event, since a table refused what was folded in memory. */
+export const BY_EVENT = -3
 /** No piece of its own: once all are written, how far the new tables have followed. */
 export const FOLLOWING = -2
 
@@ -36,9 +38,9 @@ export async function addUnit(
   )
 }
 
-/** Notes how far the new tables have followed; the pieces are no longer needed then. */
+/** Notes how far the new tables have followed; what keys the pieces looked at is no longer needed then. */
 export async function noteFollowed(tx: Queryable, rebuild: number, through: string): Promise<void> {
-  await tx.query('delete from rebuild_unit where rebuild = $1 and partition <> $2', [rebuild, FOLLOWING])
+  await tx.query(`update rebuild_unit set keys = '' where rebuild = $1 and keys <> ''`, [rebuild])
   await tx.query(
     `insert into rebuild_unit (rebuild, partition, through, events, row_count, keys) values ($1, $2, $3, 0, 0, '')
      on conflict (rebuild, partition) do update set through = $3`,
