@@ -61,6 +61,10 @@ export function createBell(cluster: Cluster, keys: Pick<Keys, 'appended'>): Bell
     for (const partition of message.split(',')) bell.rung.add(Number(partition))
     wake()
   })
+  cluster.on('end', () => {
+    bell.missed = true // whoever looks is told that it is closed
+    wake()
+  })
   const subscribe = async () => {
     await cluster.subscribe(keys.appended())
     bell.missed = true

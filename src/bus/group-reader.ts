@@ -79,6 +79,8 @@ export interface GroupReader {
   /** Entries never delivered to the group, per partition in order; waits `blockMs` for the first. */
   readNew(partitions: readonly number[], maxBytes: number, blockMs: number): Promise<Entry[]>
   readPending(partition: number, after: EntryId, count: number): Promise<PendingEntries>
+  /** Ends a read that waits, and every later one. What Redis has given to it by then is pending. */
+  stop(): void
 }
 
 const START_ENTRY_BYTES = 16 * 1024
@@ -177,7 +179,7 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
     }
   }
 
-  return { ensure, readNew, readPending }
+  return { ensure, readNew, readPending, stop: () => redis.disconnect() }
 }
 
 /** The group or the stream is not there any more: Redis lost data. A lost race the caller settles by making it again. */

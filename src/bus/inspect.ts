@@ -101,7 +101,11 @@ export function createInspector(
     look: (partition, applied) => withBusErrors(look(partition, applied)),
     measure: (partition) => withBusErrors(measure(redis, keys.stream(partition))),
     // Joining for no time at all: it drops those whose time is over and tells who is left.
-    members: (group) => withBusErrors(runScript(redis, 'join', [keys.members(group)], ['', 0])) as Promise<string[]>,
+    async members(group) {
+      const present = [keys.members(group), keys.held(group)]
+      const members = (await withBusErrors(runScript(redis, 'join', present, ['', 0, 0]))) as string[]
+      return members.sort()
+    },
     forget: (group) => withBusErrors(forget(group)),
   }
 }

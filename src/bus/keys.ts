@@ -18,6 +18,8 @@ export interface Keys {
   lease(partition: number, group: string): string
   /** Sorted set of a group's live processes, by the Redis time at which each expires. */
   members(group: string): string
+  /** Hash: how many partitions each of them has. */
+  held(group: string): string
   /** Hash: the number of partitions and the epoch since which it holds; and who is changing it. */
   layout(): string
   /** Channel: entries that a group has committed to Postgres. */
@@ -43,6 +45,7 @@ export function createKeys(prefix: string): Keys {
     decision: (partition, aggregate) => of(partition, `decision:${aggregate}`),
     lease: (partition, group) => of(partition, `lease:${group}`),
     members: (group) => `{${prefix}}:members:${group}`,
+    held: (group) => `{${prefix}}:held:${group}`,
     layout: () => `{${prefix}}:layout`,
     committed: (group) => `{${prefix}}:committed:${group}`,
     appended: () => `{${prefix}}:appended`,

@@ -4,8 +4,12 @@ import { runScript } from './scripts.ts'
 
 /** Who of a group's processes reads which partition. It spreads the work; what makes it safe is the epoch in Postgres. */
 export interface Leases {
-  /** Says that this process is alive. Returns the group's live processes, sorted, itself among them. */
-  join(): Promise<readonly string[]>
+  /**
+   * Says that this process is alive.
+   * @param held how many partitions it has
+   * @returns the group's live processes, itself among them: those that have more partitions first, then by name
+   */
+  join(held: number): Promise<readonly string[]>
   /** Takes or renews a partition; false when another process holds it. */
   hold(partition: number): Promise<boolean>
   release(partition: number): Promise<void>
@@ -14,17 +18,18 @@ export interface Leases {
 
 /** @param ttlMs after so long without renewal a lease is free, by Redis' clock */
 export function createLeases(redis: Client, keys: Keys, group: string, member: string, ttlMs: number): Leases {
-  const run = async (name: 'lease' | 'release' | 'join', key: string, ...args: (string | number)[]) => {
+  const run = async (name: 'lease' | 'release' | 'join', names: readonly string[], ...args: (string | number)[]) => {
     try {
-      return await runScript(redis, name, [key], args)
+      return await runScript(redis, name, names, args)
     } catch (error) {
       throw asBusError(error)
     }
   }
+  const present = [keys.members(group), keys.held(group)]
   return {
-    join: async () => (await run('join', keys.members(group), member, ttlMs)) as string[],
-    hold: async (partition) => (await run('lease', keys.lease(partition, group), member, ttlMs)) === 1,
-    release: async (partition) => void (await run('release', keys.lease(partition, group), member)),
-    leave: async () => void (await run('join', keys.members(group), member, 0)),
+    join: async (held) => (await run('join', present, member, ttlMs, held)) as string[],
+    hold: async (partition) => (await run('lease', [keys.lease(partition, group)], member, ttlMs)) === 1,
+    release: async (partition) => void (await run('release', [keys.lease(partition, group)], member)),
+    leave: async () => void (await run('join', present, member, 0, 0)),
   }
 }

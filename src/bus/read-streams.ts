@@ -24,7 +24,7 @@ export type ReadStreams = (read: StreamsRead) => Promise<Found>
  * How a reader waits for several partitions. On one server it is one blocked command. In a cluster it is one command for
  * each partition, over the one connection there is to each node, and none of them blocks: each node's are on their way
  * together, all nodes side by side. Those partitions are read that were rung for, that had something the last time, or
- * that nobody has looked at for as long as a read may wait. ioredis follows a slot that has moved.
+ * that nobody has looked at for half a second. ioredis follows a slot that has moved.
  * @param client used by this reader alone, since it is blocked for as long as the reader waits
  */
 export function createReadStreams(client: Client, keys: Pick<Keys, 'stream' | 'appended'>): ReadStreams {
@@ -38,6 +38,9 @@ export function createReadStreams(client: Client, keys: Pick<Keys, 'stream' | 'a
     return ((reply ?? []) as Reply).map(([key, entries]) => [partitionOf.get(key.toString()) as number, entries])
   }
 }
+
+/** How soon all partitions are looked at without a ring, should one be lost; later for those who wait longer. */
+const LOOK_MS = 500
 
 function readCluster(cluster: Cluster, keys: Pick<Keys, 'stream'>, bell: Bell): ReadStreams {
   const { rung } = bell
@@ -74,15 +77,16 @@ function readCluster(cluster: Cluster, keys: Pick<Keys, 'stream'>, bell: Bell): 
     const { partitions, blockMs } = read
     if (blockMs === 0) return await readAll(read)
     const endMs = Date.now() + blockMs
+    const lookMs = Math.max(LOOK_MS, blockMs)
     for (;;) {
       const found =
-        bell.missed || Date.now() - lookedMs >= blockMs || !sameList(partitions, looked)
+        bell.missed || Date.now() - lookedMs >= lookMs || !sameList(partitions, looked)
           ? await readAll(read)
           : await readEach(read, (partition) => rung.has(partition))
       if (found.length > 0 || Date.now() >= endMs) return found
       // What is left is rung for partitions that others read.
       for (const partition of [...rung]) if (!partitions.includes(partition)) rung.delete(partition)
-      await bell.heard(endMs - Date.now())
+      await bell.heard(Math.min(endMs, lookedMs + lookMs) - Date.now())
     }
   }
 }

@@ -59,7 +59,6 @@ export interface GroupConsumer {
   losses(): QueueState
 }
 
-const BLOCK_MS = 500
 const BUFFER_BYTES = 32 * 1024 * 1024
 /** How often somebody's wish to replay dead letters is looked for; one look into an index that is nearly always empty. */
 const REPLAY_EVERY_MS = 1_000
@@ -101,7 +100,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
   })
   const { era, rewind, balance } = possession
   const onSuspects = writer.suspect
-  const reading = createReading({ ...deps, group, owned, buffer, era, ledger, onSuspects, blockMs: BLOCK_MS })
+  const reading = createReading({ ...deps, group, owned, buffer, era, ledger, onSuspects })
 
   async function readLoop(): Promise<void> {
     let balancedAt = 0
@@ -124,7 +123,13 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
         reading.lookBehind(due)
         lookedAt = Date.now()
       }
-      if (!(await reading.fetch()) && buffer.events === 0 && [...owned.values()].every(({ mode }) => mode === 'new')) {
+      // No longer than until the leases are due, which is also when it is seen that somebody has left.
+      const withinMs = Math.max(1, balancedAt + RENEW_MS - Date.now())
+      if (
+        !(await reading.fetch(withinMs)) &&
+        buffer.events === 0 &&
+        [...owned.values()].every(({ mode }) => mode === 'new')
+      ) {
         aliveMs = Date.now() // nothing to do
         trouble = null
       }
@@ -141,7 +146,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
         await writing
       }
       if (buffer.events === 0) {
-        await buffer.changed(BLOCK_MS)
+        await buffer.changed(REPLAY_EVERY_MS / 2)
         if (buffer.events > 0 && buffer.events < batchEvents && deps.lingerMs > 0) await sleep(deps.lingerMs)
         continue
       }
@@ -223,11 +228,13 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     },
     async stop() {
       stopping.abort()
+      deps.reader.stop()
+      buffer.drop() // wakes whoever waits for it; what was read is pending, for the next owner
       await loops
       await quiet()
       await announcing
       await ledger.flush().catch(() => {}) // Postgres is away
-      await ownership.leave(owned.keys()).catch(() => {}) // Redis is away: the leases end by themselves
+      await ownership.leave().catch(() => {}) // Redis is away: the leases end by themselves
     },
     buffered: () => ({ items: buffer.entries, bytes: buffer.bytes }),
     losses: () => ({ items: ledger.waiting }),

@@ -17,8 +17,6 @@ export interface ReadingDeps {
   readonly ledger: LossLedger
   /** Told of entries that may have killed the owner before. */
   readonly onSuspects: (partition: number, suspects: readonly SuspectEntry[]) => void
-  /** How long a read waits for something to come. */
-  readonly blockMs: number
 }
 
 /** Brings the entries of the owned partitions into the buffer, each partition's in order and without a gap. */
@@ -26,8 +24,9 @@ export interface Reading {
   /**
    * One read: first what was delivered before, then what is new. True when it put something into the buffer; a rewind
    * must not come between the reading and that, or entries would stand in the buffer without those before them.
+   * @param withinMs how long it waits for something new to come, at least 1
    */
-  fetch(): Promise<boolean>
+  fetch(withinMs: number): Promise<boolean>
   /**
    * A process that thinks it still owns a partition may read once more from it. What it was given is pending, and where
    * nothing follows it no gap shows it; so the owner looks, behind what it has read itself.
@@ -40,7 +39,7 @@ const READ_BYTES = 4 * 1024 * 1024
 const PENDING_COUNT = 64
 
 export function createReading(deps: ReadingDeps): Reading {
-  const { group, reader, owned, buffer, era, announce, ledger, onSuspects, blockMs } = deps
+  const { group, reader, owned, buffer, era, announce, ledger, onSuspects } = deps
   let lookedAt = -1 // the partition that was last looked behind
 
   function keep(entries: readonly Entry[]): boolean {
@@ -53,9 +52,9 @@ export function createReading(deps: ReadingDeps): Reading {
     partition.cursor = partition.read
   }
 
-  async function fetchNew(): Promise<boolean> {
+  async function fetchNew(withinMs: number): Promise<boolean> {
     const began = era()
-    const entries = await reader.readNew([...owned.keys()], READ_BYTES, blockMs)
+    const entries = await reader.readNew([...owned.keys()], READ_BYTES, withinMs)
     await acknowledgeApplied(entries)
     if (began !== era()) return false
     return keep(
@@ -143,9 +142,9 @@ export function createReading(deps: ReadingDeps): Reading {
   }
 
   return {
-    async fetch() {
+    async fetch(withinMs) {
       for (const partition of owned.values()) if (partition.mode === 'pending') return fetchPending(partition)
-      return fetchNew()
+      return fetchNew(withinMs)
     },
     lookBehind(count) {
       const inOrder = [...owned.values()].sort((a, b) => a.partition - b.partition)

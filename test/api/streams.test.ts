@@ -86,7 +86,7 @@ test('a group that keeps the streams from being trimmed is named, and can be for
 test('a group with a live process is not forgotten, and one that this release needs only by force', async (t) => {
   const { ask, bus, persist, store } = await operatorWorld(t)
   const busy = bus.leases('busy', 'host-1', 60_000)
-  await busy.join()
+  await busy.join(0)
   const refused = await ask('DELETE', '/streams/groups/busy')
   assert.deepEqual(refused, {
     status: 409,

@@ -180,9 +180,9 @@ test('a group is forgotten in every partition, unless a process still owns one',
 test('the members of a group are its live processes', async (t) => {
   const { bus } = await place(t)
   assert.deepEqual(await bus.inspector.members('persister'), [])
-  await bus.leases('persister', 'b', 60_000).join()
-  await bus.leases('persister', 'a', 60_000).join()
-  await bus.leases('persister', 'dead', 1).join()
+  await bus.leases('persister', 'b', 60_000).join(0)
+  await bus.leases('persister', 'a', 60_000).join(0)
+  await bus.leases('persister', 'dead', 1).join(0)
   await new Promise((resolve) => setTimeout(resolve, 10))
   assert.deepEqual(await bus.inspector.members('persister'), ['a', 'b'])
 })

@@ -126,7 +126,7 @@ test('a Redis that is away, full or broken is unavailable; a bus goes on by itse
   const unavailable = { code: 'BUS_UNAVAILABLE' }
   await assert.rejects(producer.append([eventOf('c')]), unavailable)
   await assert.rejects(reader.readNew([0], 1e6, 0), unavailable)
-  await assert.rejects(bus.leases('g', 'a', 1_000).join(), unavailable)
+  await assert.rejects(bus.leases('g', 'a', 1_000).join(0), unavailable)
   await assert.rejects(bus.trim(0, 0, 10), unavailable)
   await assert.rejects(
     bus.announce('persister', [{ partition: 0, ids: ['1-1'], done: 1, generation: '' }]),

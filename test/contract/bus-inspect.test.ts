@@ -18,7 +18,7 @@ for (const kind of kinds.filter(({ name }) => name === 'Cluster')) {
       await waitUntil(() => reader.ensure(0, BEGINNING))
       for (const partition of ALL.slice(1)) await reader.ensure(partition, BEGINNING)
       const leases = bus.leases('old', 'me', 60_000)
-      await leases.join()
+      await leases.join(0)
       assert.deepEqual(await inspector.members('old'), ['me'])
       await leases.hold(5)
 

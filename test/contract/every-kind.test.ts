@@ -60,6 +60,19 @@ for (const kind of kinds) {
       }
     })
 
+    test('a reader that waits ends at once when it is stopped', async (t) => {
+      const { bus } = await placeOn(t, url)
+      const reader = bus.reader('readers')
+      await waitUntil(() => reader.ensure(0, BEGINNING))
+      for (const partition of ALL) await reader.ensure(partition, BEGINNING)
+      const began = performance.now()
+      const reading = assert.rejects(reader.readNew(ALL, BYTES, 9_000), { code: 'BUS_UNAVAILABLE' })
+      setTimeout(() => reader.stop(), 50)
+      await reading
+      assert.ok(performance.now() - began < 5_000)
+      await assert.rejects(reader.readNew(ALL, BYTES, 9_000), { code: 'BUS_UNAVAILABLE' })
+    })
+
     test('an event sent again is dropped, and a lost script is sent again', async (t) => {
       const { bus, producer } = await placeOn(t, url)
       const id = randomUUID()
@@ -94,7 +107,7 @@ for (const kind of kinds) {
     test('the members of a group see each other, and one of them holds a partition', async (t) => {
       const { bus } = await placeOn(t, url)
       const [one, two] = [bus.leases('g', 'one', 5_000), bus.leases('g', 'two', 5_000)]
-      assert.deepEqual([await one.join(), await two.join()], [['one'], ['one', 'two']])
+      assert.deepEqual([await one.join(0), await two.join(0)], [['one'], ['one', 'two']])
       for (const partition of ALL)
         assert.deepEqual([await one.hold(partition), await two.hold(partition)], [true, false])
       await one.release(4)
