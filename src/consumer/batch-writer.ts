@@ -5,7 +5,7 @@ import type { Queryable } from '#src/store/checkpoint.ts'
 import { type DeadLetter, openKeys, releasedGroups, requestedGroups } from '#src/store/dead-letter.ts'
 import { forgetSuspects } from '#src/store/suspect.ts'
 import { applyCarefully, withoutBlocked } from './careful.ts'
-import { type Committed, commitBatch } from './commit-batch.ts'
+import { type Committed, commitBatch, StaleOwner } from './commit-batch.ts'
 import { dispositionOf } from './disposition.ts'
 import type { GroupHandler } from './handler.ts'
 import type { OwnedPartition } from './owned-partition.ts'
@@ -67,12 +67,15 @@ export function createBatchWriter({
       }
       await writeRun(run)
       run = []
+      const { partition } = entry
+      const epoch = owned.get(partition)?.epoch
+      if (epoch === undefined) throw new StaleOwner([partition])
       const single = await commitBatch(pool, handler.group, [entry], owned, timeoutMs, (client) =>
-        deadly.apply(client, { entry, deliveries }, blocked),
+        deadly.apply(client, { entry, deliveries }, epoch, blocked),
       )
       finish(single)
       suspects.delete(nameOf(entry))
-      await forgetSuspects(db, handler.group, entry.partition, entry.id)
+      await forgetSuspects(db, { group: handler.group, partition, epoch, ...entry.id })
     }
     await writeRun(run)
   }

@@ -4,6 +4,7 @@ import type { Queryable } from '#src/store/checkpoint.ts'
 import type { DeadLetter } from '#src/store/dead-letter.ts'
 import { clearSuspect, markSuspect, type SuspectPlace } from '#src/store/suspect.ts'
 import { applyCarefully, type BlockedKeys, blame } from './careful.ts'
+import { StaleOwner } from './commit-batch.ts'
 import type { GroupHandler } from './handler.ts'
 
 /** Redis has delivered it so often without an acknowledgement: perhaps it kills whoever applies it. */
@@ -21,8 +22,12 @@ export interface SuspectEntry {
 
 /** Applies entries that may kill the process. */
 export interface Suspects {
-  /** Returns letters that say how often their event was delivered. */
-  apply(client: PoolClient, suspect: SuspectEntry, blocked: BlockedKeys): Promise<DeadLetter[]>
+  /**
+   * Returns letters that say how often their event was delivered.
+   * @param epoch under which the entry's partition is owned
+   * @throws StaleOwner when that is over
+   */
+  apply(client: PoolClient, suspect: SuspectEntry, epoch: number, blocked: BlockedKeys): Promise<DeadLetter[]>
 }
 
 /**
@@ -37,6 +42,7 @@ export function createSuspects(db: Queryable, handler: GroupHandler): Suspects {
   /** Runs an attempt under a note; null when it was deadly `most` times already. */
   async function attempt<T>(
     entry: Entry,
+    epoch: number,
     index: number,
     most: number,
     run: () => Promise<T>,
@@ -44,12 +50,15 @@ export function createSuspects(db: Queryable, handler: GroupHandler): Suspects {
     const place: SuspectPlace = {
       group: handler.group,
       partition: entry.partition,
+      epoch,
       ms: entry.id.ms,
       seq: entry.id.seq,
       index,
     }
     const name = `${place.partition}:${formatEntryId(entry.id)}:${index}`
-    const deaths = (await markSuspect(db, place)) - 1 - (failed.get(name) ?? 0)
+    const attempts = await markSuspect(db, place)
+    if (attempts === null) throw new StaleOwner([entry.partition])
+    const deaths = attempts - 1 - (failed.get(name) ?? 0)
     if (deaths >= most) {
       await clearSuspect(db, place, deaths) // this look was no attempt
       return { deaths }
@@ -68,11 +77,18 @@ export function createSuspects(db: Queryable, handler: GroupHandler): Suspects {
     }
   }
 
-  async function applyEach(client: PoolClient, entry: Entry, blocked: BlockedKeys): Promise<DeadLetter[]> {
+  async function applyEach(
+    client: PoolClient,
+    entry: Entry,
+    epoch: number,
+    blocked: BlockedKeys,
+  ): Promise<DeadLetter[]> {
     const letters: DeadLetter[] = []
     for (let i = 0; i < entry.lengths.length; i++) {
       const single = sliceEntry(entry, i, i + 1)
-      const tried = await attempt(entry, i, MOST_DEATHS, () => applyCarefully(client, handler, [single], blocked))
+      const tried = await attempt(entry, epoch, i, MOST_DEATHS, () =>
+        applyCarefully(client, handler, [single], blocked),
+      )
       if ('result' in tried) letters.push(...tried.result)
       else
         letters.push(
@@ -83,9 +99,9 @@ export function createSuspects(db: Queryable, handler: GroupHandler): Suspects {
   }
 
   return {
-    async apply(client, { entry, deliveries }, blocked) {
-      const tried = await attempt(entry, WHOLE, 1, () => applyCarefully(client, handler, [entry], blocked))
-      const letters = 'result' in tried ? tried.result : await applyEach(client, entry, blocked)
+    async apply(client, { entry, deliveries }, epoch, blocked) {
+      const tried = await attempt(entry, epoch, WHOLE, 1, () => applyCarefully(client, handler, [entry], blocked))
+      const letters = 'result' in tried ? tried.result : await applyEach(client, entry, epoch, blocked)
       return letters.map((letter) => (letter.waits ? letter : { ...letter, attempts: deliveries }))
     },
   }
