@@ -16,6 +16,7 @@ const NAMES = [
   'forget',
   'ensure',
   'emit',
+  'drop',
 ] as const
 type Name = (typeof NAMES)[number]
 

@@ -134,18 +134,7 @@ export function createTickStream(redis: Client, reading: Client, keys: Keys): Ti
       }
     },
     dropIdleConsumers: (idleMs) =>
-      withGroup(async () => {
-        const consumers = (await redis.xinfo('CONSUMERS', stream, GROUP)) as (string | number)[][]
-        const dropped: string[] = []
-        for (const raw of consumers) {
-          const fields = new Map(raw.flatMap((name, i) => (i % 2 === 0 ? [[name, raw[i + 1]] as const] : [])))
-          // What a dead reader had in hand is adopted first: with its name its pending entries would go.
-          if (fields.get('pending') !== 0 || Number(fields.get('idle')) < idleMs) continue
-          await redis.xgroup('DELCONSUMER', stream, GROUP, String(fields.get('name')))
-          dropped.push(String(fields.get('name')))
-        }
-        return dropped
-      }),
+      withGroup(async () => (await runScript(redis, 'drop', [stream], [GROUP, idleMs])) as string[]),
     stopReading: () => reading.disconnect(),
   }
 }
