@@ -75,14 +75,21 @@ export const projectionRebuilds: Route<RebuildsNeeds> = (app, { store, projectio
         tags: ['projections'],
         summary: 'Give up a rebuild that is under way, wherever it runs; the live tables stay as they are',
         params: Name,
-        response: { 200: Type.Object({ cancelled: Names }) },
+        response: {
+          200: Type.Object({
+            cancelled: Names,
+            done: Type.Array(Type.String(), {
+              description: 'Those of which the rebuild was done before it could be given up.',
+            }),
+          }),
+        },
       },
     },
     async ({ params: { name } }) => {
-      const jobs = await cancelRebuilds(store.hot, groupOf(name)).catch(refuse)
-      const cancelled = jobs.flatMap((job) => job.names)
-      log.info({ cancelled }, 'a rebuild was cancelled')
-      return { cancelled }
+      const ended = await cancelRebuilds(store.hot, groupOf(name)).catch(refuse)
+      const cancelled = ended.cancelled.flatMap((job) => job.names)
+      if (cancelled.length > 0) log.info({ cancelled }, 'a rebuild was cancelled')
+      return { cancelled, done: ended.done.flatMap((job) => job.names) }
     },
   )
 }

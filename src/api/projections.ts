@@ -22,6 +22,7 @@ const Rebuild = Type.Object({
   rows: Type.Integer(),
   carried: Type.Integer({ description: 'Rows carried over, since events of them left the log.' }),
   corrected: Type.Integer({ description: 'Rows that were other than the log says, of those that were compared.' }),
+  failed: Type.Integer({ description: 'Events that it failed on, and those that wait behind one.' }),
   error: Nullable(Type.String()),
   startedAt: Type.String(),
   changedAt: Type.String(),

@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { apiAddress } from './api-address.ts'
 import { callApi } from './api-call.ts'
-import { shownCount, shownMs } from './quantities.ts'
+import { counted, shownCount, shownMs } from './quantities.ts'
 import { settingsFor } from './settings.ts'
 import { table } from './table.ts'
 import type { Terminal } from './terminal.ts'
@@ -18,6 +18,7 @@ interface Rebuild {
   readonly step: string
   readonly eventsDone: number
   readonly eventsTotal: number
+  readonly failed: number
   readonly error: string | null
   readonly endedAt: string | null
 }
@@ -80,14 +81,19 @@ function row(each: Projections['projections'][number]): string[] {
     behind.length === 0 ? state : `${state}, behind in ${behind.join(', ')}`,
     shownCount(deadLetters),
     rebuild === null ? '-' : shownRebuild(rebuild),
-    lastRebuild === null ? '-' : `${lastRebuild.state} ${lastRebuild.endedAt?.slice(0, 19)}Z`,
+    lastRebuild === null ? '-' : `${lastRebuild.state} ${lastRebuild.endedAt?.slice(0, 19)}Z${failures(lastRebuild)}`,
     kept === null ? '-' : `v${kept.version}`,
   ]
 }
 
-function shownRebuild({ state, leased, step, eventsDone, eventsTotal, error }: Rebuild): string {
+function shownRebuild(rebuild: Rebuild): string {
+  const { state, leased, step, eventsDone, eventsTotal, error } = rebuild
   if (error !== null) return `failed: ${error}`
   if (!leased) return state === 'requested' ? state : 'left half-way'
   const share = eventsTotal > 0 ? ` ${Math.min(99, Math.floor((100 * eventsDone) / eventsTotal))} %` : ''
-  return `${step || state}${step === 'folding' ? share : ''}`
+  return `${step || state}${step === 'folding' ? share : ''}${failures(rebuild)}`
+}
+
+function failures({ failed }: Rebuild): string {
+  return failed > 0 ? `, ${counted(failed, 'event')} failed` : ''
 }

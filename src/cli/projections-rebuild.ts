@@ -18,6 +18,8 @@ Examples:
 It works on the database itself (MILLRACE_DATABASE_URL). The table serves and follows meanwhile, and is exchanged at the end.
 Ctrl-C stops it; the same command goes on where it was.`
 
+const KEPT = 'The table from before is kept: --rollback takes it back, --finish drops it.'
+
 interface Options {
   readonly from?: string
   readonly parallel: number
@@ -35,7 +37,7 @@ export function projectionsRebuildCommand(terminal: Terminal): Command {
     .description("make projections' tables anew from the log, while the old ones serve")
     .argument('<name...>', 'projections, as `projections ls` names them')
     .option('--from <date>', 'only rows that began then or later; others are carried over as they are', parseDate)
-    .option('--parallel <number>', 'threads that fold, a partition each', parseParallel, 1)
+    .option('--parallel <number>', 'threads that fold, a partition each; not with archived days', parseParallel, 1)
     .option('--strict', 'refuse when rows have events that left the log, instead of carrying them over')
     .option('--dry-run', 'show what it comes to and change nothing')
     .option('-y, --yes', "don't ask")
@@ -64,6 +66,8 @@ async function rebuild(terminal: Terminal, projecting: Projecting, options: Opti
     if (answer === null) throw new UsageInvalid('nobody is here to confirm: add --yes to rebuild.')
     if (!answer) return terminal.print('Nothing was changed.')
   }
+  if (options.parallel > 1 && plan.archivedEvents > 0)
+    terminal.note('Days are read from the archive, which one thread does: --parallel changes nothing.')
   const done: object[] = []
   for (const group of groups) {
     const id = await request(projecting, group, options)
@@ -86,10 +90,10 @@ async function rebuild(terminal: Terminal, projecting: Projecting, options: Opti
       `${names.join(', ')}: ${counted(rows, 'row')} of ${shownCount(eventsDone)} events in ${shownMs(ms)}` +
         `${carried > 0 ? `; ${counted(carried, 'row')} carried over, since events of them left the log` : ''}` +
         `${corrected > 0 ? `; ${counted(corrected, 'row')} of those compared were other than the log says` : ''}` +
-        `${letters > 0 ? `; ${counted(letters, 'dead letter')}` : ''}. ` +
-        'The table from before is kept: --rollback takes it back, --finish drops it.',
+        `${letters > 0 ? `; ${counted(letters, 'dead letter')}` : ''}. ${KEPT}`,
     )
   }
+  if (options.json) terminal.note(KEPT)
   if (options.json) await terminal.print(JSON.stringify(done, null, 2))
 }
 
@@ -125,9 +129,16 @@ async function manage(terminal: Terminal, { rooms, pool, groups }: Projecting, o
   const projections = groups.flat()
   const names = projections.map(({ name }) => name).join(', ')
   if (options.cancel) {
-    const cancelled = (await rooms.cancelRebuilds(pool, projections)).flatMap((job) => job.names)
-    if (options.json) return terminal.print(JSON.stringify({ cancelled }))
-    return terminal.print(cancelled.length === 0 ? 'No rebuild was under way.' : `Given up: ${cancelled.join(', ')}.`)
+    const ended = await rooms.cancelRebuilds(pool, projections)
+    const [cancelled, done] = [ended.cancelled, ended.done].map((jobs) => jobs.flatMap((job) => job.names))
+    if (options.json) return terminal.print(JSON.stringify({ cancelled, done }))
+    if (done?.length)
+      await terminal.print(
+        `Done before it could be given up: ${done.join(', ')}; --rollback takes the table from before back.`,
+      )
+    if (cancelled?.length) return terminal.print(`Given up: ${cancelled.join(', ')}.`)
+    if (!done?.length) await terminal.print('No rebuild was under way.')
+    return
   }
   if (!options.yes) {
     const question = options.finish
@@ -145,11 +156,12 @@ async function manage(terminal: Terminal, { rooms, pool, groups }: Projecting, o
     )
   }
   await rooms.rollBack(pool, projections, terminal.stop)
-  if (options.json) return terminal.print(JSON.stringify({ rolledBack: projections.map(({ name }) => name) }))
-  await terminal.print(
+  const said =
     `${names}: the tables from before serve again, and catch up with what has come since. ` +
-      '--rollback once more takes the new ones back, --finish drops them.',
-  )
+    '--rollback once more takes the new ones back, --finish drops them.'
+  if (!options.json) return terminal.print(said)
+  terminal.note(said)
+  await terminal.print(JSON.stringify({ rolledBack: projections.map(({ name }) => name) }))
 }
 
 function parseDate(text: string): string {

@@ -183,6 +183,11 @@ export function withDependencies(projections: readonly Projection[]): Projection
   return sorted
 }
 
+/** Whether one of these projections looks rows of it up, by whichever columns. */
+export function isLookedInto(projection: Projection, all: readonly Projection[]): boolean {
+  return all.some((other) => Object.values(other.lookups).some((lookup) => (lookup.in ?? other) === projection))
+}
+
 /** The lists of columns by which rows of a projection are found: its key, and what is looked up in it. */
 export function indexesOf(projection: Projection, all: readonly Projection[]): (readonly string[])[] {
   const lists = new Map([[columnsText(projection.keyColumns), projection.keyColumns]])

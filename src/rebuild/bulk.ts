@@ -1,5 +1,5 @@
 /** The long part of a rebuild: the log folded from its first event, a partition at a time, into the new tables. */
-import { indexesOf } from '#src/consumer/fold.ts'
+import { isLookedInto } from '#src/consumer/fold.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { logSize, wantedNames } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
@@ -91,7 +91,7 @@ async function makeAll(
   const frozen = new Map<string, FrozenRows>()
   if (carriedBefore !== null)
     for (const target of targets)
-      frozen.set(target.name, await frozenRows(pool, target, carriedBefore, indexesOf(target, targets).length > 1))
+      frozen.set(target.name, await frozenRows(pool, target, carriedBefore, isLookedInto(target, targets)))
   const { versions } = await readStanding(pool)
   const common = {
     through,

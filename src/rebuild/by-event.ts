@@ -9,6 +9,7 @@ import { RebuildRefused } from '#src/errors.ts'
 import { insertDeadLetters } from '#src/store/dead-letter.ts'
 import { logSize, wantedNames } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
+import { noteFailed } from '#src/store/rebuild/job.ts'
 import { finishNewTable, newTable, startTable } from '#src/store/rebuild/tables.ts'
 import { addUnit, BY_EVENT } from '#src/store/rebuild/unit.ts'
 import { beginAsOne } from './bulk.ts'
@@ -77,6 +78,7 @@ export async function foldByEvent(
     }
     const [through, keys] = [placesJson(start.through), Buffer.alloc(0)]
     await addUnit(client, id, { partition: BY_EVENT, through, events: eventsDone, rows, keys })
+    await noteFailed(client, id, failed)
   })
 }
 

@@ -24,21 +24,32 @@ import { inTransaction } from '#src/store/transaction.ts'
 import { isBefore, placesJson, placesOf } from './places.ts'
 import { TABLE_MS, untilFree } from './until-free.ts'
 
-/** Gives up what is under way for any of these projections: its tables go, the live ones stay. Returns what there was. */
-export async function cancelRebuilds(pool: Pool, projections: readonly Projection[]): Promise<RebuildJob[]> {
-  const names = projections.map(({ name }) => name)
-  const open = (await openRebuilds(pool)).filter((job) => job.names.some((name) => names.includes(name)))
-  for (const { id, names } of open)
+/** What became of rebuilds that somebody gave up. */
+export interface Cancelled {
+  readonly cancelled: readonly RebuildJob[]
+  /** They exchanged their tables while that was tried. */
+  readonly done: readonly RebuildJob[]
+}
+
+/** Gives up what is under way for any of these projections: its tables go, the live ones stay. */
+export async function cancelRebuilds(pool: Pool, projections: readonly Projection[]): Promise<Cancelled> {
+  const wanted = projections.map(({ name }) => name)
+  const cancelled: RebuildJob[] = []
+  const done: RebuildJob[] = []
+  for (const job of await openRebuilds(pool)) {
+    if (!job.names.some((name) => wanted.includes(name))) continue
     await inTransaction(pool, 0, async (client) => {
-      await endRebuild(client, id, 'cancelled')
-      await dropLetters(client, `rebuild:${id}:`)
-      const tables = projections.filter(({ name }) => names.includes(name)).map(({ table }) => table)
+      if (!(await endRebuild(client, job.id, 'cancelled'))) return done.push(job)
+      await dropLetters(client, `rebuild:${job.id}:`)
+      const tables = projections.filter(({ name }) => job.names.includes(name)).map(({ table }) => table)
       await dropTables(
         client,
         tables.flatMap((table) => [newTable(table), startTable(table), wasTable(table)]),
       )
+      return cancelled.push(job)
     })
-  return open
+  }
+  return { cancelled, done }
 }
 
 /** Lets the tables go that rebuilds replaced. Returns the projections that had one. */

@@ -3,7 +3,7 @@ import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { insertDeadLetters } from '#src/store/dead-letter.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
-import { leaveOut, noteStart, type RebuildJob, readRebuild } from '#src/store/rebuild/job.ts'
+import { leaveOut, noteFailed, noteStart, type RebuildJob, readRebuild } from '#src/store/rebuild/job.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { FOLLOWING, noteFollowed, readUnits } from '#src/store/rebuild/unit.ts'
 import { foldLog } from './bulk.ts'
@@ -117,6 +117,7 @@ function followOn({ pool }: RebuildNeeds, held: Held, follower: Follower, at: Pl
         )
       if (leftOut.length > 0) await leaveOut(client, id, leftOut)
       await noteFollowed(client, id, placesJson(places))
+      await noteFailed(client, id, letters.length)
     })
   })
 }

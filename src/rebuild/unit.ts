@@ -5,6 +5,7 @@ import { RebuildRefused } from '#src/errors.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import { copyRows } from '#src/store/copy-rows.ts'
 import { type DeadLetter, insertDeadLetters } from '#src/store/dead-letter.ts'
+import { noteFailed } from '#src/store/rebuild/job.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { ALL_PARTITIONS, addUnit } from '#src/store/rebuild/unit.ts'
 import { rowCheck } from '#src/store/row-check.ts'
@@ -84,6 +85,7 @@ export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]):
       rows: count,
       keys: hashBytes(sortedHashes(touchedIn(rows.values()))),
     })
+    await noteFailed(client, held.job.id, failed)
     return count
   })
   return { events, rows: written, failed }

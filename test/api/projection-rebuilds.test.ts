@@ -29,7 +29,7 @@ test('a rebuild is asked for, seen and given up over HTTP', async (t) => {
   assert.deepEqual(await ask('POST'), { status: 202, id: 1, names: ['deed'] })
   assert.equal((await ask('POST'))['code'], 'REBUILD_BUSY')
   assert.equal((await rebuildStandings(pool, ['deed'])).get('deed')?.open?.state, 'requested')
-  assert.deepEqual(await ask('DELETE'), { status: 200, cancelled: ['deed'] })
+  assert.deepEqual(await ask('DELETE'), { status: 200, cancelled: ['deed'], done: [] })
   const again = await ask('POST', 'deed', { strict: true })
   await runRebuild(needs(), Number(again['id']), new AbortController().signal)
   assert.deepEqual([await rows(), (await tables()).includes('deed__old')], [{ 'deed.1': '.1' }, true])

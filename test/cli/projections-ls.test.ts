@@ -37,8 +37,8 @@ test('projections ls shows tables, rebuilds and how far the recorder is', async 
     update projection set version = 7 where name = 'task-run';
     insert into projection_behind values ('task-run', 1, 0, 0);
     insert into projection_kept (projection, kept_table, version, positions) values ('flow', 'flow__old', 3, '{}');
-    insert into rebuild (names, versions, state, reason, strict, ended_at)
-      values ('{flow}', '{1}', 'done', 'command', false, '2026-11-01T12:00:00Z');
+    insert into rebuild (names, versions, state, reason, strict, ended_at, failed)
+      values ('{flow}', '{1}', 'done', 'command', false, '2026-11-01T12:00:00Z', 3);
     with asked as (insert into rebuild (names, versions, state, reason, strict) values ('{variable}', '{1}', 'requested', 'asked', false) returning id)
       update projection set rebuild = asked.id from asked where name = 'variable'`)
   const { stdout, exit } = await ls()
@@ -46,7 +46,7 @@ test('projections ls shows tables, rebuilds and how far the recorder is', async 
   assert.match(stdout, /^PROJECTION +VERSION +TABLE +ROWS +STATE +DEAD LETTERS +REBUILD +LAST REBUILD +KEPT\n/)
   assert.match(stdout, new RegExp(`\\nresource-activity +1 +v1 +about ${EVENTS} +live +0 +- +- +-\\n`))
   assert.match(stdout, /\ntask-run +1 +v7 +\S+( 0)? +outdated, behind in 1 +0 +- +- +-\n/)
-  assert.match(stdout, /\nflow +1 +v1 +\S+( 0)? +live +0 +- +done 2026-11-01T12:00:00Z +v3\n/)
+  assert.match(stdout, /\nflow +1 +v1 +\S+( 0)? +live +0 +- +done 2026-11-01T12:00:00Z, 3 events failed +v3\n/)
   assert.match(stdout, /\nvariable +1 +v1 +\S+( 0)? +live +0 +requested +- +-\n/)
   assert.match(
     stdout,

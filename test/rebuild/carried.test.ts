@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { Type } from '@sinclair/typebox'
 import { folderArchive } from '#src/archive/folder.ts'
 import { writeDay } from '#src/archive/index.ts'
+import { defineProjection } from '#src/consumer/projection.ts'
 import { runRebuild, verifyProjections } from '#src/rebuild/index.ts'
 import { pruneLog } from '#src/retention/prune.ts'
 import type { DayArchive } from '#src/retention/steps.ts'
@@ -102,6 +104,37 @@ test('a rebuild that failed begins anew when events left the log before it is go
   const done = await runRebuild(needs(more), id, NEVER)
   assert.equal(done.carried, 2)
   assert.deepEqual(await rows(), before)
+})
+
+test('rows that are carried over are found by their key', async (t) => {
+  const deed = deeds()
+  const echo = defineProjection({
+    name: 'echo',
+    version: 1,
+    table: 'echo',
+    row: Type.Object({ id: Type.String(), heard: Type.String(), since: Type.String() }),
+    keyColumns: ['id'],
+    since: 'since',
+    lookups: { deed: { in: deed, columns: ['resource_id'], of: ({ resourceId }) => resourceId } },
+    key: ({ payload }) => String(payload['number']),
+    evolve: (on) => [
+      on('deed.*', (_, { payload, occurred }, { found }) => ({
+        ...{ id: String(payload['number']), since: occurred },
+        heard: String(found['deed']?.['trail']),
+      })),
+    ],
+  })
+  const { pool, put, record, needs, request } = await rebuildWorld(t, [deed, echo])
+  await pool.query('create table echo (id text primary key, heard text not null, since timestamptz not null)')
+  await put(EVENTS)
+  await record()
+  const heard = async () => (await pool.query('select id, heard from echo order by id')).rows
+  const before = await heard()
+  assert.deepEqual(before[3], { id: '4', heard: '.1.4' })
+  const since = '2026-03-10T00:00:00Z'
+  const done = await runRebuild(needs(), await request(['deed', 'echo'], { since }), NEVER)
+  assert.equal(done.corrected, 0)
+  assert.deepEqual(await heard(), before)
 })
 
 test('a rebuild from a date makes only younger rows anew', async (t) => {

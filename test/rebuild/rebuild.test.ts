@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hold, rollBack, runRebuild } from '#src/rebuild/index.ts'
+import { cancelRebuilds, hold, rollBack, runRebuild } from '#src/rebuild/index.ts'
 import { lockDayPartitions } from '#src/store/day-partitions.ts'
+import { endRebuild } from '#src/store/rebuild/job.ts'
+import { inTransaction } from '#src/store/transaction.ts'
 import { waitUntil } from '#test/wait-until.ts'
 import { type Deed, deeds, rebuildWorld } from './rebuild-world.ts'
 
@@ -122,6 +124,32 @@ test('a rebuild that was stopped goes on where it was; who works on it is not di
 })
 
 // The recorder has looked at the versions, and is about to write; a new version's table must not take the name by then.
+test('a rebuild that was done before it could be given up is not given up', async (t) => {
+  const { request, pool } = await rebuildWorld(t)
+  const id = await request()
+  const states = async () => (await pool.query('select state from rebuild')).rows
+  // What exchanges the tables, as far as who cancels can see it.
+  const [cancelling] = await inTransaction(pool, 0, async (client) => {
+    await client.query('select pg_advisory_xact_lock_shared($1, $2)', [0x7265, id])
+    const ended = cancelRebuilds(pool, [deeds()])
+    await waitUntil(async () => (await pool.query('select from pg_locks where not granted')).rowCount === 1)
+    assert.equal(await endRebuild(client, id, 'done'), true)
+    return [ended]
+  })
+  assert.deepEqual((await cancelling)?.cancelled, [])
+  assert.deepEqual(
+    (await cancelling)?.done.map((job) => job.id),
+    [id],
+  )
+  assert.deepEqual(await states(), [{ state: 'done' }])
+  const next = await request()
+  assert.deepEqual(
+    (await cancelRebuilds(pool, [deeds()])).cancelled.map((job) => job.id),
+    [next],
+  )
+  assert.deepEqual(await states(), [{ state: 'done' }, { state: 'cancelled' }])
+})
+
 test('a table is exchanged once a recorder that has passed the gate is done', async (t) => {
   const { put, record, needs, request, rows, pool } = await rebuildWorld(t)
   await put([...some(4, 0, 2), ...some(4, 1, 2)])
@@ -214,7 +242,8 @@ test('dead letters are left out, and what new code fails on becomes one with the
   assert.deepEqual(await rows(), { 'deed.0.0': '.0.2.51', 'deed.0.1': '.1.3.52' })
   const newer = deeds(2, { prefix: 'v2' })
   const id = await request(['deed'], { versions: [2] })
-  await runRebuild(needs({ projections: [newer] }), id, NEVER)
+  const { failed } = await runRebuild(needs({ projections: [newer] }), id, NEVER)
+  assert.equal(failed, 2)
   assert.deepEqual(await rows(), { 'deed.0.0': 'v2.0.2', 'deed.0.1': 'v2.1.3.52' })
   assert.deepEqual(await letters(), filed)
   assert.deepEqual((await pool.query('select version, state, rebuild from projection')).rows, [

@@ -37,6 +37,7 @@ export interface RebuildJob {
   readonly carried: number
   /** Rows that were other than the live table's, of those that were compared. */
   readonly corrected: number
+  /** Events that projections failed on, and those that wait behind one. */
   readonly failed: number
   readonly error: string | null
   readonly startedAt: string
@@ -143,7 +144,6 @@ export interface RebuildProgress {
   readonly rows?: number
   readonly carried?: number
   readonly corrected?: number
-  readonly failed?: number
   readonly whole?: boolean
 }
 
@@ -154,14 +154,14 @@ export async function keepRebuild(
   leaseMs: number,
   progress: RebuildProgress = {},
 ): Promise<boolean> {
-  const { step, eventsDone, eventsTotal, rows, carried, failed, whole, corrected } = progress
+  const { step, eventsDone, eventsTotal, rows, carried, whole, corrected } = progress
   const { rowCount } = await db.query(
     `update rebuild set lease_until = clock_timestamp() + $3 * interval '1 ms', changed_at = now(), step = coalesce($4, step),
        events_done = coalesce($5, events_done), events_total = coalesce($6, events_total),
-       row_count = coalesce($7, row_count), carried = coalesce($8, carried), failed = coalesce($9, failed),
-       whole = coalesce($10, whole), corrected = coalesce($11, corrected)
+       row_count = coalesce($7, row_count), carried = coalesce($8, carried), whole = coalesce($9, whole),
+       corrected = coalesce($10, corrected)
      where id = $1 and epoch = $2 and state = 'running'`,
-    [id, epoch, leaseMs, step, eventsDone, eventsTotal, rows, carried, failed, whole, corrected],
+    [id, epoch, leaseMs, step, eventsDone, eventsTotal, rows, carried, whole, corrected],
   )
   return rowCount === 1
 }
@@ -176,13 +176,18 @@ export async function noteStart(
     readonly letters: readonly string[]
   } | null,
 ): Promise<void> {
-  await tx.query('update rebuild set start = $2, letters = $3, carried_before = $4 where id = $1', [
+  await tx.query('update rebuild set start = $2, letters = $3, carried_before = $4, failed = 0 where id = $1', [
     id,
     start?.places ?? null,
     start?.letters ?? [],
     start?.carriedBefore ?? null,
   ])
   await tx.query('delete from rebuild_unit where rebuild = $1', [id])
+}
+
+/** Counts events that projections failed on. To be asked last in a transaction: the row is wanted by others. */
+export async function noteFailed(tx: Queryable, id: number, count: number): Promise<void> {
+  if (count > 0) await tx.query('update rebuild set failed = failed + $2 where id = $1', [id, count])
 }
 
 /** Notes that events of more dead letters were left out. */
@@ -209,15 +214,17 @@ export async function releaseRebuild(
 
 /**
  * Ends it: its projections are free for another one. Waits for what its owner is writing at this moment, if that is not
- * the caller.
+ * the caller. False when it was over by then: whoever exchanges the tables may have been faster than who cancels.
  */
-export async function endRebuild(tx: Queryable, id: number, state: 'done' | 'cancelled'): Promise<void> {
+export async function endRebuild(tx: Queryable, id: number, state: 'done' | 'cancelled'): Promise<boolean> {
   if (state === 'cancelled') await tx.query('select pg_advisory_xact_lock($1, $2)', [WRITING, id])
-  await tx.query(
+  const { rowCount } = await tx.query(
     `update rebuild set state = $2, step = '', ended_at = now(), changed_at = now(), lease_until = now(),
-       epoch = epoch + 1 where id = $1`,
+       epoch = epoch + 1 where id = $1 and state in ('requested', 'running', 'failed')`,
     [id, state],
   )
+  if (rowCount === 0) return false
   await tx.query('delete from rebuild_unit where rebuild = $1', [id])
   await tx.query('update projection set rebuild = null where rebuild = $1', [id])
+  return true
 }
