@@ -33,7 +33,7 @@ test('a rebuild is asked for, seen and given up over HTTP', async (t) => {
   const again = await ask('POST', 'deed', { strict: true })
   await runRebuild(needs(), Number(again['id']), new AbortController().signal)
   assert.deepEqual([await rows(), (await tables()).includes('deed__old')], [{ 'deed.1': '.1' }, true])
-  assert.deepEqual(await ask('DELETE'), { status: 200, cancelled: [] })
+  assert.deepEqual(await ask('DELETE'), { status: 200, cancelled: [], done: [] })
   const standing = (await rebuildStandings(pool, ['deed'])).get('deed')
   assert.deepEqual([standing?.open, standing?.last?.state, standing?.kept?.version], [null, 'done', 1])
 })
