@@ -1,8 +1,9 @@
 /** Plays a recorded client's part against a server, and compares each answer with the one that it got. */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SocketMessage, Step } from './recording.ts'
+import type { Step } from './recording.ts'
 import { ReplayedSocket } from './replayed-socket.ts'
+import { ReplayedSockets } from './replayed-sockets.ts'
 import { SameForm } from './same-form.ts'
 
 /** Its own version; and whether something was there before depends on what the recording's server had seen. */
@@ -11,10 +12,11 @@ const NOT_COMPARED = ['/api/admin/version', '/api/collections/views/aggregate-wo
 export class Replay {
   readonly #url: string
   readonly #form = new SameForm()
-  readonly #sockets = new Map<string, ReplayedSocket>() // the latest of each path
+  readonly #sockets: ReplayedSockets
 
   constructor(url: string) {
     this.#url = url
+    this.#sockets = new ReplayedSockets(url, this.#form)
   }
 
   /** Flows that the recording's server had already. */
@@ -23,38 +25,24 @@ export class Replay {
     for (const { b } of known) await this.#send('POST', '/api/flows/', String(b))
   }
 
-  /** Requests alone; of sockets only that a worker finds its own is refused, and does by HTTP what it would do there. */
-  async requests(steps: readonly Step[]): Promise<void> {
-    for (const step of steps) {
-      if (step.m === 'WS' && step.p.endsWith('/workers/connect')) await this.#workerChannel(step.p)
-      else if (!step.m.startsWith('WS')) await this.#request(step)
-    }
-  }
-
-  async #workerChannel(path: string): Promise<void> {
-    await assert.rejects(ReplayedSocket.open(`${this.#url.replace('http', 'ws')}${path}`, ['prefect']), /404/)
-    const body = JSON.stringify({ name: 'ProcessWorker', heartbeat_interval_seconds: 30 })
-    const beat = await this.#send('POST', path.replace('connect', 'heartbeat'), body)
-    assert.equal(beat.status, 204)
-  }
-
   async step(step: Step): Promise<void> {
-    const { m, p } = step
-    if (m === 'WS') {
-      const url = `${this.#url.replace('http', 'ws')}${p}`
-      this.#sockets.set(p, await ReplayedSocket.open(url, step.sub ?? []))
-    } else if (m === 'WS<') await this.#frame(p, step.b as SocketMessage)
-    else if (!m.startsWith('WS')) await this.#request(step)
+    if (step.p.endsWith('/workers/connect')) await this.#workerChannel(step)
+    else if (step.m.startsWith('WS')) await this.#sockets.step(step)
+    else await this.#request(step)
   }
 
+  /** Closes what is open. Nothing came that wasn't recorded. */
   async end(): Promise<void> {
-    for (const socket of this.#sockets.values()) await socket.close(1000)
+    await this.#sockets.end()
   }
 
-  async #frame(path: string, { type, text }: SocketMessage): Promise<void> {
-    const socket = this.#sockets.get(path) as ReplayedSocket
-    if (type === 'websocket.disconnect') await socket.confirm()
-    if (text !== undefined) socket.send(this.#form.translated(text))
+  /** A worker finds that it is refused, and does by HTTP what it would do there. */
+  async #workerChannel({ m, p }: Step): Promise<void> {
+    if (m !== 'WS') return
+    await assert.rejects(ReplayedSocket.open(`${this.#url.replace('http', 'ws')}${p}`, ['prefect']), /404/)
+    const body = JSON.stringify({ name: 'ProcessWorker', heartbeat_interval_seconds: 30 })
+    const beat = await this.#send('POST', p.replace('connect', 'heartbeat'), body)
+    assert.equal(beat.status, 204)
   }
 
   async #request({ m, p, q, b, s, r = '' }: Step): Promise<void> {

@@ -41,12 +41,18 @@ export class ReplayedSocket {
   async next(fits: (frame: unknown) => boolean, what: string): Promise<unknown> {
     const at = await waitUntil(
       () => {
-        const found = this.frames.findIndex(fits)
-        return found === -1 ? null : { found }
+        const found = this.take(fits)
+        return found === undefined ? null : { found }
       },
       { what, everyMs: 5 },
     )
-    return this.frames.splice(at.found, 1)[0]
+    return at.found
+  }
+
+  /** The first frame not taken yet that fits, which is then taken; undefined when none came so far. */
+  take(fits: (frame: unknown) => boolean): unknown {
+    const found = this.frames.findIndex(fits)
+    return found === -1 ? undefined : this.frames.splice(found, 1)[0]
   }
 
   /** What came and was never asked for. */

@@ -147,7 +147,7 @@ export function workPools(app: Api, needs: OrchestrationNeeds): void {
       return runs.map((run) => ({
         work_pool_id: pool.id,
         work_queue_id: run.work_queue_id as string,
-        flow_run: withoutPool(flowRunOf(run, now())),
+        flow_run: asHandedOut(flowRunOf(run, now())),
       }))
     },
   )
@@ -175,8 +175,8 @@ function checkTemplate(template: Readonly<Record<string, unknown>>): void {
   if (problem !== null) throw new RequestRefused(problem)
 }
 
-/** The run as workers are handed it: the pool is said beside it, and its state is its type and its name. */
-function withoutPool(run: FlowRunResponse) {
+/** The run as workers are handed it: pool and queue are said beside it, and its state is its type and its name. */
+function asHandedOut(run: FlowRunResponse) {
   const { work_queue_id, work_pool_id: _id, work_pool_name: _name, state: _state, job_variables, ...rest } = run
-  return { ...rest, work_queue_id, state: null, job_variables }
+  return { ...rest, work_queue_name: null, work_queue_id, state: null, job_variables }
 }
