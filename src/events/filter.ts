@@ -26,7 +26,14 @@ const shape = TypeCompiler.Compile(EventFilter)
 export function parseFilter(value: unknown): EventFilter {
   if (shape.Check(value)) return value
   const [problem] = [...shape.Errors(value)].map(deepest)
-  throw new FilterInvalid(`${problem?.path.slice(1).replaceAll('/', '.') || 'The filter'}: ${problem?.message}.`)
+  throw new FilterInvalid(problem === undefined ? 'This is no filter.' : sentenceOf(problem))
+}
+
+function sentenceOf({ path, message, schema, value }: ValueError): string {
+  const name = path.slice(1).replaceAll('/', '.') || 'The filter'
+  return schema['format'] === 'instant'
+    ? `${name} is ${JSON.stringify(value)}, which is no date and time.`
+    : `${name}: ${message}.`
 }
 
 /** A union only says that no member fits: the member that got furthest says why. */

@@ -84,7 +84,6 @@ test('what is wrong is refused with Prefect’s statuses and bodies', async (t) 
   }
   await detail(app.inject('/api/events/0198c1f2-0000-7000-8000-000000000001'), 404, /no event/)
   await detail(app.inject('/api/events/filter/next?page-token=eyJhIjoxfQ=='), 403, /page token/)
-  await detail(post(app, 'filter', { filter: { occurred: { since: 'soon' } } }), 422, /occurred\.since/)
   await detail(post(app, 'count-by/time', { filter: {}, time_unit: 'hour' }), 422, /too many/)
   const invalid = async (request: ReturnType<typeof post>) => {
     const answer = await request
@@ -92,6 +91,7 @@ test('what is wrong is refused with Prefect’s statuses and bodies', async (t) 
     assert.equal(answer.json().exception_message, 'Invalid request received.')
   }
   await invalid(post(app, 'filter', { limit: 51 }))
+  await invalid(post(app, 'filter', { filter: { occurred: { since: 'soon' } } }))
   await invalid(post(app, 'filter', { filter: { text: { query: 'x'.repeat(201) } } }))
   await invalid(post(app, 'count-by/colour', { filter: {} }))
   await invalid(post(app, 'count-by/time', { filter: {}, time_interval: 0.001 }))

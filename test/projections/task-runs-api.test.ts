@@ -17,7 +17,13 @@ test('task runs that clients tell of are read, listed, counted and filtered as f
     const taskRunId = `01a20add-78db-7bf7-8341-${String(n).padStart(12, '0')}`
     const times = { expected_start_time: instant(base + n), start_time: instant(base + n + 1) }
     const about = { taskRunId, flowRunId: flow, run: { ...times, dynamic_key: `${n}`, name: `task-${n}` } }
-    const over = { ...about.run, end_time: instant(base + n + 2), run_count: 1, tags: n === 1 ? [] : ['t1', 't2'] }
+    const over = {
+      ...about.run,
+      end_time: instant(base + n + 2),
+      run_count: 1,
+      total_run_time: n * 100,
+      tags: n === 1 ? [] : ['t1', 't2'],
+    }
     return [
       told({ ...about, type: 'PENDING', at: base + n, id: randomUUID() }),
       told({ ...about, type: last, at: base + n + 2, id: randomUUID(), run: over }),
@@ -37,6 +43,8 @@ test('task runs that clients tell of are read, listed, counted and filtered as f
 
   const names = async (body: object) => (await ask<Named[]>('/task_runs/filter', body)).body.map(({ name }) => name)
   assert.deepEqual(await names({ sort: 'NAME_ASC' }), ['task-1', 'task-2', 'task-3'])
+  assert.deepEqual(await names({ sort: 'DURATION_ASC' }), ['task-1', 'task-2', 'task-3'])
+  assert.deepEqual(await names({ sort: 'DURATION_DESC' }), ['task-3', 'task-2', 'task-1'])
   assert.deepEqual(await names({ sort: 'EXPECTED_START_TIME_DESC', limit: 2, offset: 1 }), ['task-2', 'task-1'])
   assert.deepEqual(await names({ task_runs: { flow_run_id: { any_: [otherRunId] } } }), ['task-3'])
   assert.deepEqual(await names({ task_runs: { tags: { is_null_: true } } }), ['task-1'])

@@ -15,6 +15,9 @@ import { listRoutes } from './lists.ts'
 import type { OrchestrationNeeds } from './needs.ts'
 import { TaskRunResponse, taskRunResponse } from './task-run-response.ts'
 
+/** The run time with that of the state RUNNING which lasts: `estimated_run_time` of the answer. */
+const DURATION = sql.fragment`t.total_run_time + case when t.state_type = 'RUNNING'
+  then greatest(0, extract(epoch from now() - t.state_timestamp)) else 0 end`
 const ORDERS = {
   ID_DESC: sql.fragment`t.id desc`,
   EXPECTED_START_TIME_ASC: sql.fragment`t.expected_start_time, t.id`,
@@ -23,6 +26,8 @@ const ORDERS = {
   NAME_DESC: sql.fragment`t.name desc, t.id desc`,
   NEXT_SCHEDULED_START_TIME_ASC: sql.fragment`t.next_scheduled_start_time, t.id`,
   END_TIME_DESC: sql.fragment`t.end_time desc, t.id desc`,
+  DURATION_ASC: sql.fragment`${DURATION}, t.expected_start_time desc, t.id desc`,
+  DURATION_DESC: sql.fragment`${DURATION} desc, t.expected_start_time desc, t.id desc`,
 }
 
 export function taskRunLists(app: Api, { store, now }: Pick<OrchestrationNeeds, 'store' | 'now'>): void {

@@ -1,4 +1,5 @@
-import { instantOfMs, parseInstant } from '../instant.ts'
+import { instant } from '../formats.ts'
+import { instantOfMs } from '../instant.ts'
 import { FilterInvalid } from './invalid.ts'
 import { type LabelCriterion, labelCriteria } from './labels.ts'
 import type { EventFilter } from './schema.ts'
@@ -55,8 +56,8 @@ export function criteriaOf(filter: EventFilter): Criteria {
   refuseImpossibleText(filter, '')
   const { occurred, event, resource, related, any_resource, id, text } = filter
   return {
-    since: instantOf(occurred?.since, 'occurred.since'),
-    until: instantOf(occurred?.until, 'occurred.until'),
+    since: occurred?.since == null ? null : instant(occurred.since),
+    until: occurred?.until == null ? null : instant(occurred.until),
     order: filter.order ?? 'DESC',
     ids: (id?.id ?? []).map((uuid) => uuid.toLowerCase()),
     names: event?.name ?? [],
@@ -88,13 +89,6 @@ function restricts(criteria: ResourceCriteria | RelatedCriteria): boolean {
 
 function listOf<T>(oneOrList: T | T[] | null | undefined): T[] {
   return oneOrList === null || oneOrList === undefined ? [] : Array.isArray(oneOrList) ? oneOrList : [oneOrList]
-}
-
-function instantOf(value: string | number | null | undefined, name: string): string | null {
-  if (value === null || value === undefined) return null
-  const instant = parseInstant(value)
-  if (instant === null) throw new FilterInvalid(`${name} is ${JSON.stringify(value)}, which is no date and time.`)
-  return instant.iso
 }
 
 /** Postgres can't be sent NUL, and would be sent another character for half a surrogate pair. No event has them. */

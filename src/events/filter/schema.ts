@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { When } from '../formats.ts'
 
 /** Absent and null mean the same: no restriction. */
 const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
@@ -6,9 +7,10 @@ const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([sch
 const Texts = Type.Array(Type.String())
 const UUID = '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$'
 
-const Moment = Type.Union([Type.String(), Type.Number()], {
-  description: 'ISO 8601 with `T` or a space between date and time, or seconds since 1970 as a number.',
-})
+const Moment = {
+  ...When,
+  description: 'ISO 8601 with `T` or a space between date and time, a date alone, or seconds since 1970 as a number.',
+}
 
 const Labels = Type.Record(Type.String(), Type.Union([Type.String(), Texts]), {
   description:

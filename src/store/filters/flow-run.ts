@@ -47,7 +47,7 @@ export const FlowRunFilter = filterOf({
   parent_task_run_id: maybe(AnyIdTerm),
   idempotency_key: maybe(TextTerm),
   created_by: maybe(
-    terms({
+    filterOf({
       id_: maybe(Type.Array(Type.String())),
       type_: maybe(Type.Array(Type.String())),
       is_null_: maybe(Type.Boolean()),
@@ -107,5 +107,5 @@ function createdBy(column: FragmentSqlToken, filter: FlowRunFilter['created_by']
     values ? sql.fragment`${column}->>${member} = any(${sql.array(values, 'text')})` : null
   const none = filter.is_null_ === true ? sql.fragment`${column} is null` : null
   const some = filter.is_null_ === false ? sql.fragment`${column} is not null` : null
-  return group('and_', [is('id', filter.id_), is('type', filter.type_), none, some])
+  return group(filter.operator, [is('id', filter.id_), is('type', filter.type_), none, some])
 }

@@ -1,11 +1,24 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { type FragmentSqlToken, sql } from '../sql.ts'
-import { columnOf, filterOf, IdTerm, idIs, joined, maybe, NameTerm, nameIs, TagsTerm, tagsAre, terms } from './terms.ts'
+import {
+  columnOf,
+  filterOf,
+  IdTerm,
+  idIs,
+  joined,
+  maybe,
+  NameTerm,
+  nameIs,
+  Operator,
+  TagsTerm,
+  tagsAre,
+  terms,
+} from './terms.ts'
 
 /** What flows can be asked for. */
 export const FlowFilter = filterOf({
   id: maybe(IdTerm),
-  deployment: maybe(terms({ operator: maybe(Type.String()), is_null_: maybe(Type.Boolean()) })),
+  deployment: maybe(terms({ operator: maybe(Operator), is_null_: maybe(Type.Boolean()) })),
   name: maybe(NameTerm),
   tags: maybe(TagsTerm),
 })

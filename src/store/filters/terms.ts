@@ -18,28 +18,31 @@ export function terms<T extends TProperties>(members: T): TObject<T> {
   return Type.Object(members, { additionalProperties: false })
 }
 
+/** How several terms go together. */
+export const Operator = Type.Union([Type.Literal('and_'), Type.Literal('or_')])
+
 /** A filter: its terms hold all, or with `or_` at least one of them. */
 export function filterOf<T extends TProperties>(members: T) {
-  return terms({ operator: maybe(Type.Union([Type.Literal('and_'), Type.Literal('or_')])), ...members })
+  return terms({ operator: maybe(Operator), ...members })
 }
 
 export const Uuid = Type.String({ format: 'uuid' })
 
 export const IdTerm = terms({ any_: maybe(Type.Array(Uuid)), not_any_: maybe(Type.Array(Uuid)) })
 export const AnyIdTerm = terms({
-  operator: maybe(Type.String()),
+  operator: maybe(Operator),
   any_: maybe(Type.Array(Uuid)),
   is_null_: maybe(Type.Boolean()),
 })
 export const NameTerm = terms({ any_: maybe(Type.Array(Type.String())), like_: maybe(Type.String()) })
 export const TextTerm = terms({
-  operator: maybe(Type.String()),
+  operator: maybe(Operator),
   any_: maybe(Type.Array(Type.String())),
   not_any_: maybe(Type.Array(Type.String())),
   is_null_: maybe(Type.Boolean()),
 })
 export const TagsTerm = terms({
-  operator: maybe(Type.String()),
+  operator: maybe(Operator),
   all_: maybe(Type.Array(Type.String())),
   any_: maybe(Type.Array(Type.String())),
   is_null_: maybe(Type.Boolean()),

@@ -142,6 +142,8 @@ test('what clients should not send is answered as by Prefect', async (t) => {
         ['/flow_runs/', { flow_id: flowId, state: { type: 'SCHEDULED', state_details: { scheduled_time: when } } }],
         ['/flow_runs/filter', { flow_runs: { start_time: { after_: when } } }],
         ['/logs/filter', { logs: { timestamp: { before_: when } } }],
+        ['/events/filter', { filter: { occurred: { since: when } } }],
+        ['/events/count-by/day', { filter: { occurred: { until: when } } }],
         ['/flow_runs/history', { history_start: when, history_end: when, history_interval_seconds: 60 }],
         [`/deployments/${deployment.id}/schedule`, { start_time: when }],
         [schedules, [{ schedule: { interval: 3_600, anchor_date: when } }]],

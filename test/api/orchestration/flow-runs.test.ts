@@ -37,6 +37,8 @@ test('flow runs are found, ordered, paged and counted', async (t) => {
     assert.equal(await of({ idempotency_key: { any_: ['key-c'] } }), 'c')
     assert.equal(await of({ work_queue_name: { is_null_: true } }), 'abc')
     assert.equal(await of({ created_by: { is_null_: true } }), 'abc')
+    assert.equal(await of({ created_by: { operator: 'or_', type_: ['SCHEDULE'], is_null_: true } }), 'abc')
+    assert.equal(await of({ created_by: { operator: 'and_', type_: ['SCHEDULE'], is_null_: true } }), '')
     assert.equal(await of({ parent_flow_run_id: { any_: [a.id] } }), '')
     assert.equal(await of({ expected_start_time: { after_: TIME.second } }), 'b')
     assert.equal(await of({ next_scheduled_start_time: { before_: '2031-01-01 00:00:05+00:00' } }), 'ac')
