@@ -8,6 +8,9 @@ import { waitUntil } from '#test/wait-until.ts'
 import { type Deed, deeds, rebuildWorld } from './rebuild-world.ts'
 
 const NEVER = new AbortController().signal
+/** Somebody waits for the gate, or to write for a rebuild. */
+const WAITING = `select from pg_locks where locktype = 'advisory' and not granted
+  and database = (select oid from pg_database where datname = current_database())`
 
 function some(count: number, partition: number, resources: number): Deed[] {
   return Array.from({ length: count }, (_, number) => ({
@@ -123,7 +126,6 @@ test('a rebuild that was stopped goes on where it was; who works on it is not di
   await held.release(null)
 })
 
-// The recorder has looked at the versions, and is about to write; a new version's table must not take the name by then.
 test('a rebuild that was done before it could be given up is not given up', async (t) => {
   const { request, pool } = await rebuildWorld(t)
   const id = await request()
@@ -132,7 +134,7 @@ test('a rebuild that was done before it could be given up is not given up', asyn
   const [cancelling] = await inTransaction(pool, 0, async (client) => {
     await client.query('select pg_advisory_xact_lock_shared($1, $2)', [0x7265, id])
     const ended = cancelRebuilds(pool, [deeds()])
-    await waitUntil(async () => (await pool.query('select from pg_locks where not granted')).rowCount === 1)
+    await waitUntil(async () => (await pool.query(WAITING)).rowCount === 1)
     assert.equal(await endRebuild(client, id, 'done'), true)
     return [ended]
   })
@@ -150,6 +152,7 @@ test('a rebuild that was done before it could be given up is not given up', asyn
   assert.deepEqual(await states(), [{ state: 'done' }, { state: 'cancelled' }])
 })
 
+// The recorder has looked at the versions, and is about to write; a new version's table must not take the name by then.
 test('a table is exchanged once a recorder that has passed the gate is done', async (t) => {
   const { put, record, needs, request, rows, pool } = await rebuildWorld(t)
   await put([...some(4, 0, 2), ...some(4, 1, 2)])
@@ -163,11 +166,7 @@ test('a table is exchanged once a recorder that has passed the gate is done', as
     rebuilding = runRebuild(needs({ projections: [newer] }), id, NEVER).then(() => {
       exchanged = true
     })
-    const isWaiting = async () =>
-      (
-        await client.query(`select from pg_locks where locktype = 'advisory' and not granted
-          and database = (select oid from pg_database where datname = current_database())`)
-      ).rows.length > 0
+    const isWaiting = async () => (await client.query(WAITING)).rowCount === 1
     await waitUntil(async () => exchanged || (await isWaiting()), { timeoutMs: 20_000 })
   })
   await rebuilding

@@ -88,6 +88,30 @@ export const TICK_FAILPOINTS: readonly Failpoint[] = [
   before('before watermarks move', 'src/ticks/auditor.ts', 'await moveWatermarks(tx, audits)'),
 ]
 
+const UNIT = 'src/rebuild/unit.ts'
+const SWAP = 'src/rebuild/swap.ts'
+/** In the order in which a rebuild passes them; whoever goes on with it waits for no long lease. */
+export const REBUILD_FAILPOINTS: readonly Failpoint[] = [
+  before('when the new table is made', 'src/rebuild/prepare.ts', 'const { ids } = await readLeftOut('),
+  before('before a piece is written', UNIT, 'const place = new Map(partitions.map('),
+  before('before a piece commits', UNIT, 'await noteFailed(client, held.job.id, failed)'),
+  before('when a piece has committed', UNIT, 'return { events, rows: written, failed }'),
+  before('when rows were carried over', 'src/rebuild/finish.ts', 'await dropTables(client, [startTable('),
+  before('when the indexes are built', 'src/rebuild/finish.ts', 'const said = { eventsDone'),
+  before('while it follows', 'src/rebuild/run.ts', 'await noteFollowed(client, id, placesJson(places))'),
+  before('when live rows were copied', 'src/rebuild/check-new.ts', 'await following.to(places)'),
+  before('when it is verified', 'src/rebuild/check-new.ts', 'if (corrected) await held.write('),
+  before('when the gate is closed', SWAP, 'const standing = await readStanding(client)'),
+  before('just before the exchange', SWAP, 'await client.query([`set local lock_timeout'),
+  before('just after the exchange', SWAP, "return 'done'\n}"),
+].map((failpoint) => ({
+  ...failpoint,
+  alsoIn: {
+    file: 'src/rebuild/held.ts',
+    edits: [{ find: 'export const LEASE_MS = 6_000', replace: 'export const LEASE_MS = 600' }],
+  },
+}))
+
 const CLEAR_RUNS = 'src/retention/clear-runs.ts'
 const REMAINS = 'src/retention/remove-remains.ts'
 /** Deletions are followed up at once, so that a test need not wait for an hour. */
@@ -113,7 +137,7 @@ export const CLEAR_AT_ONCE: Failpoint = { name: 'nowhere', file: CLEAR_RUNS, edi
 /** @throws Error when there is none */
 export function failpointNamed(name: string): Failpoint {
   const all = [
-    ...[...RETENTION_FAILPOINTS, ...RESTORE_FAILPOINTS, ...RUN_FAILPOINTS, ...TICK_FAILPOINTS],
+    ...[...RETENTION_FAILPOINTS, ...RESTORE_FAILPOINTS, ...RUN_FAILPOINTS, ...TICK_FAILPOINTS, ...REBUILD_FAILPOINTS],
     ...[CLEAR_AT_ONCE, REPARTITION_FREEZE],
   ]
   const found = all.find((each) => each.name === name)
