@@ -1,5 +1,5 @@
 import { BusUnavailable } from '#src/errors.ts'
-import { type Entry, type EntryId, formatEntryId, idBefore, parseEntryId } from './bus.ts'
+import { comparePositions, type Entry, type EntryId, formatEntryId, idBefore, parseEntryId } from './bus.ts'
 import { asBusError, type Client, Cluster } from './connection.ts'
 import { parseOrReject } from './entry.ts'
 import type { Keys } from './keys.ts'
@@ -29,13 +29,13 @@ export interface Ensured {
   readonly loss: BusLoss | null
   /** Of the first event behind the checkpoint, there or to come; null behind an entry that somebody else wrote. */
   readonly nextNumber: number | null
+  /** Where the group stands: the checkpoint, or a later place up to which nothing will come any more. */
+  readonly standing: EntryId
 }
 
 export interface EnsureOptions {
   /** Who has to hold the partition's lease; left out, nobody has to. */
   readonly owner?: string
-  /** The group was made before, by whomever. */
-  readonly wasHere?: boolean
   /** Called while what was lost can still be seen; when it throws, nothing is changed and `ensure` throws the same. */
   readonly onLoss?: (loss: BusLoss) => Promise<void>
 }
@@ -51,6 +51,13 @@ export interface BusLoss {
    * it was looked at. Null when that is before the checkpoint: a clock went back.
    */
   readonly toInclusive: EntryId | null
+  /**
+   * Where the group stands from now on: behind what is lost, and before anything that is still to come. All groups that had
+   * the same before come to the same place or beyond it, also where nothing is appended any more.
+   */
+  readonly standing: EntryId
+  /** Of the first event behind that; null when not known. */
+  readonly nextNumber: number | null
   /**
    * `flushed`: the stream began anew. `rolled_back`: it is an older state, as after a failover to a replica that lagged.
    * `missing`: running numbers are skipped behind the checkpoint.
@@ -100,25 +107,26 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
     partition: number,
     at: EntryId,
     eventCount = 0,
-    { owner = '', wasHere = false, onLoss }: EnsureOptions = {},
+    { owner = '', onLoss }: EnsureOptions = {},
   ): Promise<Ensured> {
     const names = [keys.stream(partition), keys.state(partition), keys.lease(partition, group)]
-    const step = async (look: 0 | 1): Promise<EnsureReply> => {
-      const args = [group, at.ms, at.seq, eventCount, look, owner, wasHere ? 1 : 0]
+    const step = async (look: 0 | 1, from: EntryId, count: number): Promise<EnsureReply> => {
+      const args = [group, from.ms, from.seq, count, look, owner]
       const reply = (await runScript(redis, 'ensure', names, args).catch((error) => {
         throw asBusError(error)
       })) as EnsureReply | null
       if (reply === null) throw new NotOwner(`${owner} does not hold partition ${partition} of ${group}`)
       return reply
     }
-    let reply = await step(onLoss ? 1 : 0)
-    const made = reply[0] === 1
+    const reply = await step(onLoss ? 1 : 0, at, eventCount)
+    const standing = standingIn(reply, at)
+    const nextNumber = numberIn(reply)
     const loss = lossIn(reply, { group, partition, at, eventCount })
     if (loss !== null && onLoss) {
       await onLoss(loss)
-      reply = await step(0)
+      await step(0, standing, nextNumber ?? eventCount)
     }
-    return { made, loss, nextNumber: reply[5] === '' ? null : Number(reply[5]) }
+    return { made: reply[0] === 1, loss, nextNumber, standing }
   }
 
   async function read(streams: StreamsRead): Promise<Found> {
@@ -197,6 +205,7 @@ type EnsureReply = [
   nextId: string,
   nextNumber: string,
   nowMs: number,
+  begins: string,
 ]
 
 interface Standing {
@@ -206,6 +215,18 @@ interface Standing {
   readonly eventCount: number
 }
 
+/** Where something is lost, or this life of the stream began later, the place before all that is there or to come. */
+function standingIn([, cause, lastId, , nextId, , , begins]: EnsureReply, at: EntryId): EntryId {
+  const beginning = begins === '' ? at : parseEntryId(begins)
+  if (cause === '' && comparePositions(at, beginning) >= 0) return at
+  const before = nextId === '' ? parseEntryId(lastId) : idBefore(parseEntryId(nextId))
+  return [at, beginning, before].reduce((a, b) => (comparePositions(a, b) < 0 ? b : a))
+}
+
+function numberIn([, , , , , nextNumber]: EnsureReply): number | null {
+  return nextNumber === '' ? null : Number(nextNumber)
+}
+
 function lossIn(reply: EnsureReply, { group, partition, at, eventCount }: Standing): BusLoss | null {
   const [, cause, , , nextId, nextNumber, nowMs] = reply
   if (cause === '') return null
@@ -213,7 +234,8 @@ function lossIn(reply: EnsureReply, { group, partition, at, eventCount }: Standi
   const toInclusive = nextId === '' ? now : idBefore(parseEntryId(nextId))
   const detail = describeLoss(reply, at, eventCount)
   const events = cause === 'missing' ? { events: Number(nextNumber) - eventCount } : {}
-  return { group, partition, fromExclusive: at, toInclusive, cause, ...events, detail }
+  const [standing, next] = [standingIn(reply, at), numberIn(reply)]
+  return { group, partition, fromExclusive: at, toInclusive, standing, nextNumber: next, cause, ...events, detail }
 }
 
 function describeLoss([, cause, lastId, deliveredId, , nextNumber]: EnsureReply, at: EntryId, eventCount: number) {

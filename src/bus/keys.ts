@@ -6,7 +6,10 @@ export interface Keys {
   readonly prefix: string
   /** Stream of record batches. */
   stream(partition: number): string
-  /** Hash: events appended (`count`), events applied by each group (`done:<group>`), the dedup sets' turn, `generation`. */
+  /**
+   * Hash: events appended (`count`), events applied by each group (`done:<group>`), the dedup sets' turn, the life that the
+   * stream is in (`generation`) and the id behind which that `begins`.
+   */
   state(partition: number): string
   /** The two sets of event ids seen; they take turns. */
   seen(partition: number, side: 'a' | 'b'): string

@@ -10,7 +10,7 @@ import { promptly } from '#src/store/silence.ts'
 import { transactionLimitMs } from '#src/store/transaction.ts'
 import { createBatchWriter } from './batch-writer.ts'
 import { EntryBuffer } from './buffer.ts'
-import { StaleOwner } from './commit-batch.ts'
+import { Passing } from './disposition.ts'
 import type { GroupHandler } from './handler.ts'
 import { createLossLedger } from './loss-ledger.ts'
 import type { OwnedPartition } from './owned-partition.ts'
@@ -182,7 +182,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
     rewind()
     if (error instanceof GroupGone)
       log.warn('the consumer group is gone from Redis; making it again at the checkpoints held in Postgres')
-    else if (!(error instanceof StaleOwner)) {
+    else if (!(error instanceof Passing)) {
       trouble = error instanceof Error ? error.message : String(error)
       if (tookTooLong(error)) batchEvents = Math.max(LEAST_BATCH_EVENTS, Math.floor(batchEvents / 2))
       log.warn({ group, reason: trouble }, 'a batch was not applied; trying again')

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import type { BusLoss, EntryId } from '#src/bus/index.ts'
 import type { Log } from '#src/log.ts'
-import { lockCheckpoints } from '#src/store/checkpoint.ts'
+import { passOver, type Standing } from '#src/store/checkpoint.ts'
 import { insertLosses, type Loss, type LossCause } from '#src/store/loss.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import { StaleOwner } from './commit-batch.ts'
@@ -23,7 +23,8 @@ export interface LossLedger {
    */
   add(loss: FoundLoss, epoch: number): void
   /**
-   * Resolves when all that was added is in Postgres.
+   * Resolves when all that was added is in Postgres, and the checkpoints have passed over it: what others have of it is
+   * looked for up to there.
    * @throws StaleOwner when a partition has another owner by now: what was found there is forgotten, since it may be the
    * other one's doing. When Postgres does not take it, nothing is forgotten
    */
@@ -46,17 +47,18 @@ export interface LossLedgerDeps {
 }
 
 export function createLossLedger({ pool, timeoutMs, handler, log, onRecorded }: LossLedgerDeps): LossLedger {
-  let waiting: { readonly loss: Loss; readonly epoch: number }[] = []
+  let waiting: { readonly loss: Loss; readonly standing: Standing }[] = []
   let flushing: Promise<void> = Promise.resolve()
 
   async function write(): Promise<void> {
     if (waiting.length === 0) return
     const writing = waiting
-    const epochs = new Map(writing.map(({ loss, epoch }) => [loss.partition, epoch]))
+    // The last one of a partition stands behind those before it.
+    const standings = new Map(writing.map(({ standing }) => [standing.partition, standing]))
     const losses = writing.map(({ loss }) => loss)
     const recorded = await inTransaction(pool, timeoutMs, async (client) => {
-      await handler.onLoss?.(client, [...epochs.keys()])
-      const stale = await lockCheckpoints(client, handler.group, epochs)
+      await handler.onLoss?.(client, [...standings.keys()])
+      const stale = await passOver(client, handler.group, [...standings.values()])
       if (stale.length > 0) throw new StaleOwner(stale)
       return insertLosses(client, losses)
     }).catch((error) => {
@@ -73,9 +75,11 @@ export function createLossLedger({ pool, timeoutMs, handler, log, onRecorded }: 
   return {
     add(found, epoch) {
       const { group, partition, cause, detail, entries = null, events = null } = found
+      const { standing: position, nextNumber: eventCount } = found
+      const standing = { partition, epoch, position, eventCount }
       const first = idAfter(found.fromExclusive)
       const loss = { group, partition, first, last: found.toInclusive ?? first, entries, events, cause, detail }
-      if (waiting.length < MOST_WAITING) waiting = [...waiting, { loss, epoch }]
+      if (waiting.length < MOST_WAITING) waiting = [...waiting, { loss, standing }]
       else log.error({ loss }, 'Redis lost entries of a stream, and there is no room to keep this for the ledger')
     },
     get waiting() {

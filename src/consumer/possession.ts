@@ -1,11 +1,6 @@
+import { comparePositions } from '#src/bus/bus.ts'
 import { type BusLoss, type GroupReader, NotOwner } from '#src/bus/group-reader.ts'
-import {
-  type Checkpoint,
-  type Queryable,
-  readCheckpoints,
-  renumberCheckpoint,
-  takeCheckpoint,
-} from '#src/store/checkpoint.ts'
+import { type Checkpoint, passOver, type Queryable, readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
 import type { EntryBuffer } from './buffer.ts'
 import { StaleOwner } from './commit-batch.ts'
 import type { LossLedger } from './loss-ledger.ts'
@@ -40,7 +35,6 @@ export interface Possession {
 /** @param owned filled and emptied here, and read by everybody else */
 export function createPossession(owned: Map<number, OwnedPartition>, deps: PossessionDeps): Possession {
   const { group, db, reader, ownership, buffer, ledger, onGain, quiet } = deps
-  const seen = new Set<number>() // partitions in which this process has seen the group
   let era = 0
 
   function rewindAll(): void {
@@ -50,31 +44,31 @@ export function createPossession(owned: Map<number, OwnedPartition>, deps: Posse
   }
 
   /**
-   * Makes Redis agree with the checkpoint, and says so where it had lost something. Returns the number that the next event
-   * has: where it isn't the one that was to come, the checkpoint has it from now on, so that no hole is found twice.
+   * Makes Redis agree with the checkpoint, and says so where it had lost something. Returns the checkpoint as it is then:
+   * where another event comes next than the one that was to come, it says so, so that no hole is found twice; and it stands
+   * where this life of the stream begins at least, so that it can be told from one of a later life.
    * @throws StaleOwner when the partition went to another owner since the checkpoint was read
    */
-  async function ensure({ partition, position, eventCount, epoch }: Checkpoint): Promise<number> {
+  async function ensure(checkpoint: Checkpoint): Promise<Checkpoint> {
+    const { partition, position, eventCount, epoch } = checkpoint
     const onLoss = (loss: BusLoss) => {
       ledger.add(loss, epoch)
       return ledger.flush()
     }
-    const options = { owner: ownership.member, wasHere: seen.has(partition), onLoss }
-    const { nextNumber } = await reader.ensure(partition, position, eventCount, options).catch((error) => {
+    const options = { owner: ownership.member, onLoss }
+    const { nextNumber, standing } = await reader.ensure(partition, position, eventCount, options).catch((error) => {
       throw error instanceof NotOwner ? new StaleOwner([partition]) : error
     })
-    seen.add(partition)
-    if (nextNumber === null || nextNumber === eventCount) return eventCount
-    if (!(await renumberCheckpoint(db, group, { partition, epoch, eventCount: nextNumber })))
-      throw new StaleOwner([partition])
-    return nextNumber
+    const number = nextNumber ?? eventCount
+    if (number === eventCount && comparePositions(standing, position) === 0) return checkpoint
+    const stale = await passOver(db, group, [{ partition, epoch, position: standing, eventCount: number }])
+    if (stale.length > 0) throw new StaleOwner(stale)
+    return { ...checkpoint, position: standing, eventCount: number }
   }
 
   async function gain(partition: number): Promise<void> {
-    const checkpoint = await takeCheckpoint(db, group, partition)
-    const eventCount = await ensure(checkpoint)
+    const { position, eventCount, epoch } = await ensure(await takeCheckpoint(db, group, partition))
     await onGain(partition)
-    const { position, epoch } = checkpoint
     owned.set(partition, {
       partition,
       epoch,
@@ -125,7 +119,11 @@ export function createPossession(owned: Map<number, OwnedPartition>, deps: Posse
       for (const partition of kept) {
         if (owned.get(partition.partition) !== partition) continue // the other loop has lost it meanwhile
         try {
-          partition.eventCount = await ensure(checkpoints.get(partition.partition) as Checkpoint)
+          const { position, eventCount } = await ensure(checkpoints.get(partition.partition) as Checkpoint)
+          partition.eventCount = eventCount
+          if (comparePositions(position, partition.applied) <= 0) continue
+          partition.applied = position
+          rewind(partition)
         } catch (error) {
           if (!(error instanceof StaleOwner)) throw error
           await lose(partition.partition) // with a Redis that was emptied leases are gone as well; they are taken again

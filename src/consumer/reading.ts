@@ -1,9 +1,12 @@
-import { comparePositions, type Entry, type EntryId, formatEntryId, idBefore } from '#src/bus/bus.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { comparePositions, type Entry, type EntryId, formatEntryId } from '#src/bus/bus.ts'
 import type { Commit } from '#src/bus/commits.ts'
 import type { GroupReader } from '#src/bus/group-reader.ts'
 import type { EntryBuffer } from './buffer.ts'
-import type { LossLedger } from './loss-ledger.ts'
-import { advance, BEGINNING, follows, isOld, missingBefore, type OwnedPartition } from './owned-partition.ts'
+import { type Hole, HoleAtTheEnd, lossesOf, untilHole } from './hole.ts'
+import type { FoundLoss, LossLedger } from './loss-ledger.ts'
+import { advance, BEGINNING, follows, isOld, type OwnedPartition } from './owned-partition.ts'
+import { RENEW_MS } from './ownership.ts'
 import { SUSPECT_DELIVERIES, type SuspectEntry } from './suspects.ts'
 
 export interface ReadingDeps {
@@ -37,6 +40,7 @@ export interface Reading {
 
 const READ_BYTES = 4 * 1024 * 1024
 const PENDING_COUNT = 64
+const COMMIT_POLL_MS = 10
 
 export function createReading(deps: ReadingDeps): Reading {
   const { group, reader, owned, buffer, era, announce, ledger, onSuspects } = deps
@@ -106,22 +110,15 @@ export function createReading(deps: ReadingDeps): Reading {
     }
     const seen = [...entries.map(({ id }) => id), ...gone].sort(comparePositions)
     const applied = seen.filter((id) => comparePositions(id, partition.applied) <= 0)
-    const lost = gone.filter((id) => comparePositions(id, partition.applied) > 0)
-    for (const id of lost) noteLoss(partition, idBefore(id), id, 'trimmed', { entries: 1 })
-    const fresh = entries.filter((entry) => !isOld(partition, entry))
-    const ahead = { ...partition } // how it will stand; it must not before the losses are in the ledger
-    for (const entry of fresh) {
-      const { read } = ahead
-      const isTold = lost.some((id) => comparePositions(id, read) > 0 && comparePositions(id, entry.id) < 0)
-      const missing = isTold ? 0 : missingBefore(ahead, entry)
-      if (missing > 0) noteLoss(partition, ahead.read, idBefore(entry.id), 'missing', { events: missing })
-      advance(ahead, entry)
-    }
-    await ledger.flush()
     const last = entries.findLast(({ id }) => comparePositions(id, partition.applied) <= 0)
-    await acknowledge(partition.partition, [...applied, ...lost], last)
+    await acknowledge(partition.partition, applied, last)
+    const { fresh, hole } = untilHole(partition, entries, gone)
+    if (hole !== null && fresh.length === 0) {
+      await passOver(partition, hole, isPast)
+      return false
+    }
     if (isPast()) return false
-    partition.cursor = seen.at(-1) ?? partition.cursor
+    partition.cursor = (hole === null ? seen.at(-1) : fresh.at(-1)?.id) ?? partition.cursor
     const suspects = fresh
       .map((entry) => ({ entry, deliveries: deliveries[entries.indexOf(entry)] ?? 0 }))
       .filter(({ deliveries: count }) => count >= SUSPECT_DELIVERIES)
@@ -130,15 +127,28 @@ export function createReading(deps: ReadingDeps): Reading {
     return keep(fresh)
   }
 
-  function noteLoss(
-    { partition, epoch }: OwnedPartition,
-    fromExclusive: EntryId,
-    toInclusive: EntryId,
-    cause: 'trimmed' | 'missing',
-    counts: { readonly entries?: number; readonly events?: number },
-  ): void {
-    const detail = cause === 'trimmed' ? 'pending entries were removed from the stream' : 'running numbers are skipped'
-    ledger.add({ group, partition, fromExclusive, toInclusive, cause, detail, ...counts }, epoch)
+  /**
+   * Takes down what is lost, and goes on behind it. Not before all that comes before it is committed, since the checkpoint
+   * passes over the hole: what others have of it is looked for up to there.
+   */
+  async function passOver(partition: OwnedPartition, hole: Hole, isPast: () => boolean): Promise<void> {
+    const untilMs = performance.now() + RENEW_MS // leases have to be renewed meanwhile
+    while (comparePositions(partition.read, partition.applied) > 0) {
+      if (isPast() || performance.now() > untilMs) return
+      await sleep(COMMIT_POLL_MS)
+    }
+    const losses = lossesOf(group, partition, hole)
+    for (const loss of losses) ledger.add(loss, partition.epoch)
+    await ledger.flush()
+    await acknowledge(partition.partition, hole.gone)
+    if (isPast()) return
+    const { standing, nextNumber } = losses.at(-1) as FoundLoss
+    partition.applied = standing
+    partition.eventCount = nextNumber ?? partition.eventCount
+    partition.read = standing
+    partition.cursor = standing
+    partition.next = null
+    if (hole.next === null) throw new HoleAtTheEnd('more may be gone that was not delivered yet')
   }
 
   return {

@@ -7,7 +7,7 @@ import type { PoolClient } from 'pg'
 import { type Entry, type Inspector, RECORDER } from '#src/bus/index.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import { markPartial } from '#src/store/projection.ts'
-import { noteLeft, passGate } from '#src/store/projection-gate.ts'
+import { closeGate, noteLeft, passGate, readStanding } from '#src/store/projection-gate.ts'
 import type { GroupHandler } from './handler.ts'
 import type { Projection } from './projection.ts'
 import { type Folding, type How, openFolding, recordBatch } from './record-batch.ts'
@@ -26,6 +26,8 @@ export interface RecorderDeps {
 
 /** Batches of which the rows are held from their reading on, after others turned out to write the same rows. */
 const HOLDING_BATCHES = 20
+/** How long others may take to leave their tables alone, where something is lost; then it is found again. */
+const GATE_MS = 2_000
 
 /** Tables that are behind in a partition get none of its events. */
 type Leaves = (projection: Projection, place: { readonly partition: number }) => boolean
@@ -94,8 +96,10 @@ export function createRecorder({ db, projections, inspector, onTable = () => {} 
     prepare: async () => waiting.takeBack(),
     async onLoss(client, partitions) {
       // The log may have, or get, what was lost for the tables. Those that stand alone catch up, in order; those that are
-      // linked are made anew, since what one finds in another would be of a later time.
-      const { versions } = await passGate(client)
+      // linked are made anew, since what one finds in another would be of a later time. Nobody writes to them meanwhile, else
+      // what is noted would not be where they stand.
+      await closeGate(client, GATE_MS)
+      const { versions } = await readStanding(client)
       const linked = projections.filter((projection) => isLinked(projection, projections)).map(({ name }) => name)
       await markPartial(client, linked)
       await noteLeft(

@@ -113,20 +113,37 @@ export async function raiseEpochs(tx: Queryable): Promise<void> {
   await tx.query('update checkpoint set owner_epoch = owner_epoch + 1')
 }
 
-/**
- * Sets the number that a group's next event has, where that is another than it was to be: something was lost, or the group
- * came late. False when another owner has the partition by now.
- */
-export async function renumberCheckpoint(
-  db: Queryable,
-  group: string,
-  { partition, epoch, eventCount }: Pick<Checkpoint, 'partition' | 'epoch' | 'eventCount'>,
-): Promise<boolean> {
-  const { rowCount } = await db.query(
-    'update checkpoint set event_count = $4 where "group" = $1 and partition = $2 and owner_epoch = $3',
-    [group, partition, epoch, eventCount],
+/** Where a group stands in a partition, where something was lost or this life of the stream began later. */
+export interface Standing {
+  readonly partition: number
+  readonly epoch: number
+  /** Up to here nothing will come any more. */
+  readonly position: CheckpointPosition
+  /** The number that the group's next event has; null leaves it as it is. */
+  readonly eventCount: number | null
+}
+
+/** Moves checkpoints over what will not come; never back. Returns the partitions that have another owner by now. */
+export async function passOver(db: Queryable, group: string, standings: readonly Standing[]): Promise<number[]> {
+  const { rows } = await db.query<{ partition: number }>(
+    `update checkpoint c
+     set entry_ms = case when c.entry_ms < s.ms or (c.entry_ms = s.ms and c.entry_seq < s.seq) then s.ms else c.entry_ms end,
+       entry_seq = case when c.entry_ms < s.ms or (c.entry_ms = s.ms and c.entry_seq < s.seq) then s.seq else c.entry_seq end,
+       event_count = coalesce(s.event_count, c.event_count)
+     from unnest($2::int2[], $3::int8[], $4::int8[], $5::int8[], $6::int8[]) as s(partition, epoch, ms, seq, event_count)
+     where c."group" = $1 and c.partition = s.partition and c.owner_epoch = s.epoch
+     returning c.partition`,
+    [
+      group,
+      standings.map(({ partition }) => partition),
+      standings.map(({ epoch }) => epoch),
+      standings.map(({ position }) => position.ms),
+      standings.map(({ position }) => position.seq),
+      standings.map(({ eventCount }) => eventCount),
+    ],
   )
-  return rowCount === 1
+  const moved = new Set(rows.map((row) => row.partition))
+  return standings.filter(({ partition }) => !moved.has(partition)).map(({ partition }) => partition)
 }
 
 /** Holds checkpoints where they are until the transaction ends. Returns the partitions that have another owner by now. */

@@ -148,7 +148,8 @@ for (const kind of kinds) {
       assert.ok(first)
       const redis = bus.connection('fault')
       await waitUntil(() => redis.xgroup('DESTROY', bus.keys.stream(5), 'readers'))
-      assert.deepEqual(await reader.ensure(5, first.id, 1), { made: true, loss: null, nextNumber: 1 })
+      const again = { made: true, loss: null, nextNumber: 1, standing: first.id }
+      assert.deepEqual(await reader.ensure(5, first.id, 1), again)
       assert.deepEqual(textsOf(await reader.readNew([5], BYTES, 1_000)), ['5:b'])
 
       const ahead = { ms: first.id.ms + 3_600_000, seq: 7 }
@@ -166,7 +167,7 @@ for (const kind of kinds) {
       const onLoss = () => Promise.reject(new Error('no ledger'))
       await assert.rejects(reader.ensure(5, next?.id ?? ahead, 10, { onLoss }), /no ledger/)
       const gone = await reader.ensure(5, next?.id ?? ahead, 10) // what could not be written down is still to be seen
-      assert.deepEqual([gone.made, gone.loss?.cause], [true, 'flushed'])
+      assert.deepEqual([gone.made, gone.loss?.cause, gone.nextNumber], [true, 'flushed', 0])
       await append('5:d')
       assert.deepEqual(textsOf(await reader.readNew([5], BYTES, 1_000)), ['5:d'])
     })
@@ -183,11 +184,13 @@ for (const kind of kinds) {
           { partition: 6, ids: entries.slice(from, to).map(({ id }) => formatEntryId(id)), done: to, generation: '' },
         ])
       await acknowledge(0, 4) // e and f stay pending
-      assert.deepEqual(await reader.ensure(6, idOf(3), 4), { made: false, loss: null, nextNumber: 4 })
+      const unchanged = { made: false, loss: null, nextNumber: 4, standing: idOf(3) }
+      assert.deepEqual(await reader.ensure(6, idOf(3), 4), unchanged)
       assert.equal((await reader.readPending(6, BEGINNING, 10)).entries.length, 2, 'as before a restart: nothing to do')
 
       // Postgres is restored to where it had applied a and b.
-      assert.deepEqual(await reader.ensure(6, idOf(1), 2), { made: false, loss: null, nextNumber: 2 })
+      const earlier = { made: false, loss: null, nextNumber: 2, standing: idOf(1) }
+      assert.deepEqual(await reader.ensure(6, idOf(1), 2), earlier)
       assert.equal((await reader.readPending(6, BEGINNING, 10)).entries.length, 0)
       assert.deepEqual(textsOf(await reader.readNew([6], BYTES, 1_000)), ['6:c', '6:d', '6:e', '6:f'])
 
@@ -237,7 +240,11 @@ for (const kind of kinds) {
       await waitUntil(() => late.ensure(5, BEGINNING))
       assert.equal((await late.ensure(5, BEGINNING)).loss, null)
       await redis.xgroup('DESTROY', bus.keys.stream(5), 'late')
-      assert.equal((await late.ensure(5, BEGINNING, 0, { wasHere: true })).loss?.cause, 'flushed')
+      const { standing } = await late.ensure(5, BEGINNING)
+      assert.equal((await late.ensure(5, standing)).loss, null, 'nothing was lost: what comes is behind it')
+      await redis.del(bus.keys.stream(5))
+      await redis.del(bus.keys.state(5))
+      assert.equal((await late.ensure(5, standing)).loss?.cause, 'flushed', 'though it had applied nothing')
     })
 
     test('whoever lost the lease changes nothing', async (t) => {

@@ -85,15 +85,24 @@ if #duplicates > 0 then
   lengths, records, members = table.concat(keptLengths), table.concat(keptRecords), keptMembers
 end
 
-if not generation then
+if not added[3] then redis.call('HSET', state, 'layout', ARGV[9]) end
+local isBorn = not generation
+if isBorn then
   local time = redis.call('TIME')
   generation = string.format('%d.%06d', time[1], time[2])
-  redis.call('HSET', state, 'generation', generation, 'layout', ARGV[9])
+  redis.call('HSET', state, 'generation', generation)
 end
 -- The entry first: should Redis refuse it for want of memory, no id is remembered of what is not there.
 local entry = redis.call('XADD', stream, '*', 'kind', ARGV[4], 'received', ARGV[5], 'first', total, 'days', ARGV[6],
   'generation', generation, 'lengths', lengths, 'records', records)
 redis.call('HSET', state, 'count', total + kept)
+if isBorn then
+  -- The id before that of the entry: what a group had applied before is of a life of the stream before this one.
+  local ms, seq = string.match(entry, '^(%d+)-(%d+)$')
+  ms, seq = tonumber(ms), tonumber(seq)
+  if seq > 0 then seq = seq - 1 else ms, seq = ms - 1, 9007199254740991 end
+  redis.call('HSET', state, 'begins', string.format('%.0f-%.0f', ms, seq))
+end
 if members then redis.call('SADD', current, unpack(members)) end
 for i = 5, #KEYS do
   local next = ARGV[12]

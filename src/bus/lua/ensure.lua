@@ -7,6 +7,8 @@
   delivered again. All of that hides what was lost, so on demand it is only told at first.
 
   The numbers of events tell of any other hole: the first event behind the checkpoint has the number of events applied.
+  Each life of a stream has a place where it begins. A checkpoint before that place, of a group that is gone, is of a life
+  before, whatever the numbers say: they begin with 0 each time.
 
   KEYS[1]  stream
   KEYS[2]  state
@@ -17,15 +19,14 @@
   ARGV[4]  eventCount  events applied up to it
   ARGV[5]  look        1: change nothing where something is lost
   ARGV[6]  owner       who has to hold the lease: his checkpoint may be old otherwise; empty when nobody has to
-  ARGV[7]  known       1: the group was here before, so that what it has not applied yet is lost when the group is gone
   Returns  false when somebody else holds the lease, or nobody does; else
            {1 when the group was missing, '' or 'flushed' or 'rolled_back' or 'missing', last id found, group's last delivered
-            id found or '', id of the first entry behind the checkpoint or '', number of the first event behind it, now in ms}
+            id found or '', id of the first entry behind the checkpoint or '', number of the first event behind it, now in ms,
+            id behind which this life of the stream begins, or '' when that is not known}
 ]]
 local stream, state, name = KEYS[1], KEYS[2], ARGV[1]
 local ms, seq, eventCount = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local at = ARGV[2] .. '-' .. ARGV[3]
-local wasHere = ARGV[7] == '1'
 if ARGV[6] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[6] then return false end
 
 local function isBefore(id, otherMs, otherSeq)
@@ -50,12 +51,25 @@ local missing = delivered == ''
 -- A group is delivered before it applies, so one that has applied more than it was given was set back, alone or with all.
 local setBack = not missing and isBefore(delivered, ms, seq)
 local older = isBefore(last, ms, seq)
-local known = redis.call('HMGET', state, 'count', 'generation')
+local known = redis.call('HMGET', state, 'count', 'generation', 'begins')
 local anew = not existed or not known[2] -- another group may have made the stream again already
+local time = redis.call('TIME')
+local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
+local begins = known[3] or ''
+if not known[2] then
+  begins = string.format('%.0f-0', nowMs)
+  redis.call('HSET', state, 'generation', string.format('%d.%06d', time[1], time[2]), 'begins', begins)
+end
+local isBehindBeginning = true
+if begins ~= '' then
+  local beginsMs, beginsSeq = string.match(begins, '^(%d+)-(%d+)$')
+  isBehindBeginning = not isBefore(at, tonumber(beginsMs), tonumber(beginsSeq))
+end
+local isOfLifeBefore = missing and at ~= '0-0' and not isBehindBeginning
 local cause = ''
-if older or (missing and anew and wasHere) then cause = anew and 'flushed' or 'rolled_back' end
+if isOfLifeBefore then cause = 'flushed' elseif older then cause = anew and 'flushed' or 'rolled_back' end
 local count = known[1] or '0'
-local uncounted = older and known[2] and tonumber(count) < eventCount
+local uncounted = older and not anew and tonumber(count) < eventCount
 if uncounted then count = ARGV[4] end
 -- What the group has still to apply begins with the first entry behind the checkpoint; the backlog is counted from there.
 local next = redis.call('XRANGE', stream, '(' .. at, '+', 'COUNT', 1)[1]
@@ -71,17 +85,8 @@ if not missing and not setBack then
     and #redis.call('XPENDING', stream, name, next and next[1] or '(' .. at, next and next[1] or '+', 1) == 0
 end
 -- A group that comes late finds what is left for it: nothing of that is lost.
-local late = eventCount == 0 and not wasHere and not ahead
--- Entries that are pending and gone are found one by one, by whoever reads them.
-local pendingGone = false
-if not missing and not setBack and not ahead then
-  local pending = redis.call('XPENDING', stream, name, '(' .. at, '+', 1)[1]
-  if pending then
-    local nextMs, nextSeq = string.match(next and next[1] or '', '^(%d+)-(%d+)$')
-    pendingGone = not next or isBefore(pending[1], tonumber(nextMs), tonumber(nextSeq))
-  end
-end
-if cause == '' and first ~= '' and not late and not pendingGone then
+local late = eventCount == 0 and at == '0-0' and not ahead
+if cause == '' and first ~= '' and not late then
   local number = tonumber(first)
   if number ~= eventCount then
     if anew then cause = 'flushed'
@@ -90,13 +95,12 @@ if cause == '' and first ~= '' and not late and not pendingGone then
   end
 end
 
-local time = redis.call('TIME')
-local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
-local found = {missing and 1 or 0, cause, last, delivered, next and next[1] or '', first, nowMs}
+local found = {missing and 1 or 0, cause, last, delivered, next and next[1] or '', first, nowMs, begins}
 if cause ~= '' and ARGV[5] == '1' then return found end
 
 if missing then redis.call('XGROUP', 'CREATE', stream, name, at, 'MKSTREAM') end
 if older then redis.call('XSETID', stream, at) end
+if not existed and not isBehindBeginning then redis.call('XSETID', stream, begins) end
 if uncounted then redis.call('HSET', state, 'count', count) end
 if ahead then
   -- What is pending comes again with the rest, in order.

@@ -296,7 +296,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'recorder-loses-alone',
     what: 'what the recorder lost is not brought on from the log',
     file: 'src/consumer/loss-ledger.ts',
-    edits: [{ find: '      await handler.onLoss?.(client, [...epochs.keys()])\n', replace: '' }],
+    edits: [{ find: '      await handler.onLoss?.(client, [...standings.keys()])\n', replace: '' }],
     caughtBy: 'test/faults/flush-all.test.ts',
     saying: /are not what the log says/,
   },
