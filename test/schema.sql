@@ -276,6 +276,7 @@ create table loss (
   cause text not null,
   detail text not null default ''::text,
   detected_at timestamp with time zone not null default now(),
+  settled boolean not null default false,
   PRIMARY KEY (id),
   UNIQUE ("group", partition, first_ms, first_seq, last_ms, last_seq)
 );

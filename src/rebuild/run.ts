@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { blamesData } from '#src/consumer/disposition.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
@@ -22,6 +23,8 @@ import { swap } from './swap.ts'
 
 /** Dead letters that go while a rebuild leaves their events out make it begin anew; more often than that nobody wants. */
 const MOST_BEGINNINGS = 3
+/** Between two attempts at the last step, where the recorder has something to do first. */
+const LATE_MS = 50
 
 /**
  * Works on a rebuild until its tables are the live ones. When it is stopped or dies, the next call goes on where it was.
@@ -82,6 +85,7 @@ async function rebuild(needs: RebuildNeeds, held: Held, targets: readonly Projec
     const letters = new Set((await readRebuild(pool, held.job.id))?.letters)
     const ended = await swap(needs, held, follower, await followedTo(needs, held), letters)
     if (ended !== 'late') return ended === 'done'
+    await sleep(LATE_MS, undefined, { signal: held.signal })
   }
 }
 

@@ -9,6 +9,7 @@ import { endRebuild } from '#src/store/rebuild/job.ts'
 import { keepOld, liftIdle, noteRebuilt } from '#src/store/rebuild/kept.ts'
 import { countGone, moveLetters } from '#src/store/rebuild/letter-places.ts'
 import { exchangeStatements, haveSameColumns, keptTable, newTable } from '#src/store/rebuild/tables.ts'
+import { mayApplyLost } from '#src/store/unlogged.ts'
 import { type Follower, follow } from './follow.ts'
 import type { Held } from './held.ts'
 import { waitingGroup } from './letters.ts'
@@ -62,6 +63,7 @@ async function attemptSwap(
   await client.query(`set local idle_in_transaction_session_timeout = ${FROZEN_MS}`)
   await closeGate(client, GATE_MS)
   const to = await recorderPlaces(client)
+  if (await mayApplyLost(client, PERSISTER, RECORDER)) throw new Late() // it would come into the new tables
   await refuseWhatIsAhead(client, at, to)
   let used = letters
   const written = new Map((await readCheckpoints(client, PERSISTER)).map((each) => [each.partition, each.position]))

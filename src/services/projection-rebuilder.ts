@@ -8,7 +8,15 @@ import { PROJECTIONS } from '#src/consumer/load-projections.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildBusy, RebuildLost } from '#src/errors.ts'
 import { newProcessName } from '#src/process-name.ts'
-import { cancelRebuilds, catchUp, commonPlaces, groupsOf, type RebuildNeeds, runRebuild } from '#src/rebuild/index.ts'
+import {
+  cancelRebuilds,
+  catchUp,
+  commonPlaces,
+  groupsOf,
+  type RebuildNeeds,
+  runRebuild,
+  settleLosses,
+} from '#src/rebuild/index.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { type ProjectionDue, projectionsDue } from '#src/store/rebuild/due.ts'
 import { openRebuilds, type RebuildJob, requestRebuild } from '#src/store/rebuild/job.ts'
@@ -59,8 +67,10 @@ export const projectionRebuilder: Service = {
 }
 
 async function round(context: ServiceContext, signal: AbortSignal): Promise<void> {
-  const { pool, projections } = context
+  const { pool, projections, log } = context
   const needs = needsOf(context)
+  if (await settleLosses(pool))
+    log.warn('the recorder had applied events that the log never got: all tables are rebuilt')
   const due = await projectionsDue(pool, projections)
   for (const group of groupsOf(
     projections,

@@ -26,14 +26,7 @@ test('events acknowledged as persisted outlive a FLUSHALL, and ingest recovers b
   }
 })
 
-/** In 1 of 4 runs a table lacked some events; why is not known yet (CHANGELOG, known limits). */
-const RARELY_FAILS =
-  process.env['MILLRACE_FAULTS_LONG'] !== '1' &&
-  'its mechanism failed in 1 of 4 runs: npm run faults -- flush-all --long'
-
-test('what the log had and the recorder had not when everything was flushed comes to the tables all the same', {
-  skip: RARELY_FAILS,
-}, async (t) => {
+test('what the log had and the recorder had not when everything was flushed comes to the tables all the same', async (t) => {
   const { redisClient, postgres, record, sendHttp, query, assertKept } = await startCluster(t)
   const producer = sendHttp({ persistedEvery: 1 })
   const progress = async (events: number) => {
@@ -54,6 +47,6 @@ test('what the log had and the recorder had not when everything was flushed come
   await progress(200)
   await producer.stop()
   await assertKept({ mayLose: true })
-  const lost = await query<{ cause: string }>(`select cause from loss where "group" = 'recorder'`)
+  const lost = await query<{ cause: string }>(`select * from loss where "group" = 'recorder' order by id`)
   assert.ok(lost.length > 0 && lost.every(({ cause }) => cause === 'flushed'), JSON.stringify(lost))
 })
