@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import type { Job } from '#src/ticks/index.ts'
 import { waitUntil } from '#test/wait-until.ts'
 import { grid, recordingJob, type TickRow, type TickWorld, tickWorld } from './tick-world.ts'
@@ -65,6 +66,24 @@ test('a change that takes long to commit lets no tick of the schedule before it 
   const before = (await effects()).length
   await waitUntil(async () => (await effects()).length >= before + 20)
   await assertHistory(world, 'slow', await world.settled('slow'))
+})
+
+test('what comes too early to a process that does not know its job waits until it is due, too', async (t) => {
+  const world = await tickWorld(t)
+  const { job, effects } = await recordingJob(world, { name: 'theirs', schedule: { everyMs: 2_000 } })
+  await (await world.start([job])).stop()
+  await world.start([])
+  const redis = new Redis(world.redisUrl)
+  t.after(() => redis.disconnect())
+  const next = Math.ceil(Date.now() / 2_000) * 2_000 + 2_000
+  await redis.xadd(world.keys.ticks(), '*', 'job', 'theirs', 'at', next, 'version', 1)
+  await waitUntil(async () => (await redis.xlen(world.keys.ticks())) === 0)
+  await world.start([job])
+  await waitUntil(async () => (await effects()).includes(next))
+  const { rows } = await world.pool.query<{ early: boolean }>(
+    `select bool_or(started_at < scheduled_for - interval '100 milliseconds') as early from tick where job = 'theirs'`,
+  )
+  assert.equal(rows[0]?.early, false)
 })
 
 test('a job that a process does not know is left to one that does', async (t) => {

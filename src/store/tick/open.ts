@@ -4,11 +4,14 @@ import { type KeyRow, keyColumns, keyOf, type TickKey, TOLERANCE_MS } from './ke
 
 const KEYS = 'unnest($1::text[], $2::timestamptz[], $3::text[])'
 
-/** Writes ticks down as to be run, by whoever knows their jobs and comes first; those that have a row keep it. */
+/**
+ * Writes ticks down as to be run, by whoever knows their jobs and comes first, though not before their time by the clock of
+ * Postgres; those that have a row keep it.
+ */
 export async function openTicks(db: Queryable, keys: readonly TickKey[]): Promise<number> {
   const { rowCount } = await db.query(
     `insert into tick (job, scheduled_for, origin, version, state, lease_until)
-     select w.job, w.scheduled_for, w.origin, j.version, 'open', clock_timestamp()
+     select w.job, w.scheduled_for, w.origin, j.version, 'open', greatest(clock_timestamp(), w.scheduled_for)
      from ${KEYS} as w(job, scheduled_for, origin) join job j on j.name = w.job
      where w.origin <> 'schedule' or w.scheduled_for > j.watermark
      order by w.job, w.scheduled_for
