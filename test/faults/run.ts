@@ -18,7 +18,7 @@ import Table from 'cli-table3'
 import { notices } from './harness/mutant.ts'
 import { MUTATIONS, mutationNamed } from './harness/mutations.ts'
 import type { TakeOvers } from './harness/take-over.ts'
-import type { TickFindings } from './ticks/oracle.ts'
+import { LEASE_MS, type TickFindings } from './ticks/oracle.ts'
 
 interface Reported {
   readonly name: string
@@ -112,15 +112,17 @@ function ticksTable({ seed, strikes, ...found }: TicksReported): string {
   return (
     `${recoveryTable(strikes)}\nseed ${seed}; ${found.due} ticks of ${found.jobs} jobs were due: ${found.done} done, ` +
     `${found.skipped} skipped, ${found.failed} failed; 0 missing, 0 doubled, 0 undue; ` +
-    `the last to be decided was so after ${found.longestMs} ms\n`
+    `the last to be decided was so after ${found.longestMs} ms; before the first strike p99 was ${found.calmP99Ms} ms late\n`
   )
 }
 
-/** What was due while a strike lasted was decided so much later at most; others may have struck at the same time. */
+/** What was due while a strike lasted was decided so long after its instant, and after the end of the strike, at most. */
 function recoveryTable(strikes: TickFindings['strikes']): Table.Table {
-  const table = new Table({ head: ['strike', 'times', 'decided within, ms'], style: PLAIN })
+  const head = ['strike', 'times', 'decided within, ms', 'recovered within, leases']
+  const table = new Table({ head, style: PLAIN })
   const rows = Object.entries(strikes).toSorted(([a], [b]) => a.localeCompare(b))
-  table.push(...rows.map(([kind, { times, longestMs }]) => [kind, times, longestMs]))
+  const leases = (ms: number) => (ms / LEASE_MS).toFixed(1)
+  table.push(...rows.map(([kind, { times, longestMs, recoveredMs }]) => [kind, times, longestMs, leases(recoveredMs)]))
   return table
 }
 

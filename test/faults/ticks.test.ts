@@ -1,7 +1,7 @@
 /**
  * Every due tick is decided exactly once, whatever dies: four processes of two builds, whose clocks are minutes apart, while
- * they are killed, frozen and cut off, Redis is flushed and goes back in time, Postgres restarts, and a process dies at each
- * named step. `MILLRACE_TEST_TICKS_MINUTES` makes it longer, `MILLRACE_TEST_SEED` the same again.
+ * they are killed, frozen and cut off, Redis is flushed, goes back in time and answers with errors, the clocks of both servers are
+ * set off, Postgres restarts, and a process dies at each named step. `MILLRACE_TEST_TICKS_MINUTES` makes it longer, `MILLRACE_TEST_SEED` the same again.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -27,13 +27,15 @@ test('every due tick is decided exactly once, whatever dies, and leaves a row th
     what: 'the first ticks',
   })
   const emitted = await watchEmitted(cluster)
+  const calmFromMs = Date.now()
   await sleep(CALM_MS)
+  const calm = { fromMs: calmFromMs, untilMs: Date.now() }
   await emitted.end()
 
   const plan = planStrikes({ seed, replicas: cluster.replicas.length, guests: GUESTS.length, lastsMs: LASTS_MS })
   for (const strike of plan) t.diagnostic(`PLAN ${describe(strike)}`)
   const struck = await carryOut(cluster, plan)
-  const findings = await assertDecided(cluster, struck)
+  const findings = await assertDecided(cluster, calm, struck)
   t.diagnostic(`TICKS ${JSON.stringify({ seed, ...findings })}`)
   assert.ok(findings.due >= LEAST_TICKS, `only ${findings.due} ticks were due`)
   assert.ok(findings.done > findings.due / 2, `only ${findings.done} of ${findings.due} ticks were run`)

@@ -65,6 +65,9 @@ export const RESTORE_FAILPOINTS: readonly Failpoint[] = [
   edits: [{ find: 'const BATCH_BYTES = 2 * 1024 * 1024', replace: 'const BATCH_BYTES = 100_000' }, ...failpoint.edits],
 }))
 
+/** Come to by a process that is told to stop while it runs something. */
+export const HANDED_OVER = 'before a tick is handed over'
+
 /** In the order in which a tick passes them. */
 export const TICK_FAILPOINTS: readonly Failpoint[] = [
   before('before a schedule is defined', 'src/ticks/registrar.ts', 'const cause = await defineJob('),
@@ -82,6 +85,18 @@ export const TICK_FAILPOINTS: readonly Failpoint[] = [
   before('before a run begins', 'src/ticks/hand.ts', 'const returned = await withinPatience('),
   before('before a run commits', 'src/ticks/hand.ts', "await decide(client, [{ ...held, state: 'done'"),
   before('when a run has committed', 'src/ticks/hand.ts', 'committed = result'),
+  {
+    name: HANDED_OVER,
+    file: 'src/ticks/perform.ts',
+    edits: [
+      { find: 'await handOver(pool, [outcome.held])', replace: `await (${DIE}, handOver(pool, [outcome.held]))` },
+    ],
+    alsoIn: {
+      file: 'src/ticks/runner.ts',
+      // It gives what runs no time to end by itself: else it is chance whether there is something to be handed over.
+      edits: [{ find: 'await Promise.race([idle, grace()])\n      for', replace: 'for' }],
+    },
+  },
   before('before a verdict is written', 'src/ticks/verdicts.ts', 'const written = new Set(await decide('),
   before('before leases are renewed', 'src/ticks/renew-leases.ts', 'if (all.length > 0) await renewOrLose('),
   before('before gaps are closed', 'src/ticks/auditor.ts', 'if (open.length > 0) opened += await openTicks('),

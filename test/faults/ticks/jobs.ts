@@ -37,6 +37,9 @@ export const CHANGED: TestJob = {
 /** Paused and resumed while it is due. */
 export const PAUSED: TestJob = { name: 'paused-400', schedule: every(400), policy: all, writes: 'committed' }
 
+/** Which takes longer than a lease lasts. */
+export const LONG: TestJob = { name: 'long-700', schedule: every(700), policy: all, writes: 'committed', runMs: 2_500 }
+
 /** Whether each tick of it is to be run, however late. */
 export function runsAll({ policy }: TestJob): boolean {
   return policy?.catchUp === 'all' && policy.overlap === 'allow'
@@ -58,7 +61,7 @@ export const TEST_JOBS: readonly TestJob[] = [
   },
   { name: 'jitter-500', schedule: every(500), policy: { ...all, jitterMs: 300 }, writes: 'committed' },
   { name: 'held-500', schedule: every(500), policy: all, writes: 'held', runMs: 100 },
-  { name: 'long-700', schedule: every(700), policy: all, writes: 'committed', runMs: 2_500 },
+  LONG,
   { name: 'open-900', schedule: every(900), policy: all, writes: 'committed', transactionMs: 400 },
   {
     name: 'fails-at-first-1000',

@@ -6,6 +6,20 @@ import { PAUSED, runsAll, TEST_JOBS, type TestJob } from './jobs.ts'
 import type { Struck } from './strikes.ts'
 import type { TickCluster } from './tick-cluster.ts'
 
+/** What came of one kind of strike; others may have struck at the same time. */
+export interface StrikeFindings {
+  readonly times: number
+  /** Longest time from a tick's instant to its outcome, of what was due while it lasted. */
+  readonly longestMs: number
+  /** And how long after its end all of that was decided. */
+  readonly recoveredMs: number
+}
+
+interface Stretch {
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
 export interface TickFindings {
   readonly jobs: number
   readonly due: number
@@ -15,8 +29,9 @@ export interface TickFindings {
   readonly effects: number
   /** Longest time from a tick's instant to its outcome. */
   readonly longestMs: number
-  /** For each kind of strike how often it came, and the longest such time of what was due while it lasted. */
-  readonly strikes: Readonly<Record<string, { readonly times: number; readonly longestMs: number }>>
+  /** How late ticks were begun before the first strike: all but one in a hundred. */
+  readonly calmP99Ms: number
+  readonly strikes: Readonly<Record<string, StrikeFindings>>
 }
 
 interface Version {
@@ -32,8 +47,9 @@ interface Row {
   readonly state: string
   readonly reason: string | null
   readonly attempts: number
-  readonly late_ms: number
-  readonly early_ms: number
+  readonly decided_ms: number
+  /** By the clock of Postgres, as it is set. */
+  readonly begun_ms: number
   readonly effects: number
   readonly written_by: number
   readonly written_after: boolean
@@ -42,12 +58,26 @@ interface Row {
 /** A tick may be taken so much before its instant: as much as the clock of Redis may be ahead of Postgres'. */
 const TOLERANCE_MS = 100
 const WITHIN_MS = 60_000
+/** As `ticks/runner.ts` has it: the measure of how soon something that failed is noticed, on any machine. */
+export const LEASE_MS = 1_500
+/**
+ * What was due during a strike is decided so long after its end at most. Three attempts whose processes die cost a lease and the
+ * time until the next look each, the longest run takes another two, and others strike meanwhile: 12 in all. When Postgres' clock
+ * is set back, a lease of before lasts as much longer: 6 more.
+ */
+const RECOVERS_WITHIN_LEASES = 18
+/** In calm the auditor, which waits for as long, finds nothing to do. */
+const CALM_WITHIN_LEASES = 2
 
 /**
  * Waits until everything due by now is decided, then looks at all of it.
  * @throws AssertionError that says what is wrong
  */
-export async function assertDecided({ query }: TickCluster, struck: readonly Struck[]): Promise<TickFindings> {
+export async function assertDecided(
+  { query }: TickCluster,
+  calm: Stretch,
+  struck: readonly Struck[],
+): Promise<TickFindings> {
   const [now] = await query<{ ms: number }>(`select ${ms('clock_timestamp()')} as ms`)
   const untilMs = Math.floor(now?.ms ?? 0)
   const behind = () =>
@@ -59,10 +89,10 @@ export async function assertDecided({ query }: TickCluster, struck: readonly Str
     `select job, state, spec, ${ms('valid_from')} as from_ms from job_version order by job, version`,
   )
   const rows = await query<Row>(
-    `select t.job, ${ms('t.scheduled_for')} as at_ms, t.state, t.reason, t.attempts, ${ms('t.decided_at')} - ${ms('t.scheduled_for')} as late_ms,
-       ${ms('t.scheduled_for')} - coalesce(${ms('t.started_at')}, ${ms('t.decided_at')}) as early_ms,
+    `select t.job, ${ms('t.scheduled_for')} as at_ms, t.state, t.reason, t.attempts, ${ms('t.written_at')} as decided_ms,
+       coalesce(${ms('t.started_at')}, ${ms('t.decided_at')}) as begun_ms,
        coalesce(e.count, 0)::int as effects, coalesce(e.attempts, 0)::int as written_by,
-       coalesce(e.last > t.decided_at, false) as written_after
+       coalesce(e.last > t.written_at, false) as written_after
      from tick t left join (
        select job, scheduled_for, count(*), count(distinct attempt) as attempts, max(at) as last from effect group by 1, 2
      ) e using (job, scheduled_for)
@@ -80,6 +110,11 @@ export async function assertDecided({ query }: TickCluster, struck: readonly Str
   ]
   assert.deepEqual(problems.slice(0, 8), [], `${problems.length} ticks are wrong`)
   assert.equal(stray?.count, 0, 'effects without a tick')
+  const strikes = strikesOf(struck, rows)
+  for (const [name, { recoveredMs }] of Object.entries(strikes))
+    assert.ok(recoveredMs <= RECOVERS_WITHIN_LEASES * LEASE_MS, `${name}: recovered only after ${recoveredMs} ms`)
+  const calmP99Ms = lateInCalm(calm, rows)
+  assert.ok(calmP99Ms <= CALM_WITHIN_LEASES * LEASE_MS, `before the first strike p99 is ${calmP99Ms} ms late`)
   const count = (state: string) => rows.filter((row) => row.state === state).length
   return {
     jobs: new Set(rows.map(({ job }) => job)).size,
@@ -89,20 +124,47 @@ export async function assertDecided({ query }: TickCluster, struck: readonly Str
     failed: count('failed'),
     effects: rows.reduce((sum, { effects }) => sum + effects, 0),
     longestMs: longestOf(rows),
-    strikes: Object.fromEntries(
-      [...Map.groupBy(struck, ({ name }) => name)].map(([name, each]) => {
-        const during = rows.filter(({ at_ms: at }) => each.some(({ fromMs, untilMs }) => fromMs <= at && at <= untilMs))
-        return [name, { times: each.length, longestMs: longestOf(during) }]
-      }),
-    ),
+    calmP99Ms,
+    strikes,
   }
 }
 
-function longestOf(rows: readonly Row[]): number {
-  return Math.round(rows.reduce((longest, { late_ms: late }) => Math.max(longest, late), 0))
+function strikesOf(struck: readonly Struck[], rows: readonly Row[]): Record<string, StrikeFindings> {
+  const found: [string, StrikeFindings][] = []
+  for (const [name, each] of Map.groupBy(struck, (strike) => strike.name)) {
+    const during = each.map((strike) => rows.filter(({ at_ms: at }) => isWithin(strike, at)))
+    const recovered = each.map((strike, index) => lastOf(during[index] ?? []) - strike.untilMs)
+    const recoveredMs = Math.max(0, ...recovered.map(Math.round))
+    found.push([name, { times: each.length, longestMs: longestOf(during.flat()), recoveredMs }])
+  }
+  return Object.fromEntries(found)
 }
 
-/** What a process believes of Postgres' clock is so much behind it at most. */
+function isWithin({ fromMs, untilMs }: Stretch, ms: number): boolean {
+  return fromMs <= ms && ms <= untilMs
+}
+
+function lateInCalm(calm: Stretch, rows: readonly Row[]): number {
+  const late = rows
+    .filter(({ job, at_ms: at, state }) => state === 'done' && isWithin(calm, at) && !isHeldBack(job))
+    .map(({ at_ms: at, begun_ms: begun }) => begun - at)
+    .sort((a, b) => a - b)
+  return Math.round(late[Math.ceil(late.length * 0.99) - 1] ?? 0)
+}
+
+function isHeldBack(job: string): boolean {
+  return TEST_JOBS.some(({ name, policy }) => name === job && policy?.jitterMs !== undefined)
+}
+
+function longestOf(rows: readonly Row[]): number {
+  return Math.round(rows.reduce((longest, { decided_ms: decided, at_ms: at }) => Math.max(longest, decided - at), 0))
+}
+
+function lastOf(rows: readonly Row[]): number {
+  return rows.reduce((last, { decided_ms: decided }) => Math.max(last, decided), 0)
+}
+
+/** What a process takes for the time is so much behind what Postgres does at most. */
 const CLOCK_MS = 100
 
 /** Runs of one job that both took effect, one of which began before the other's end, though they may not run side by side. */
@@ -136,7 +198,8 @@ function compare(job: string, all: readonly Version[], rows: readonly Row[], unt
 }
 
 function judge(row: Row): string[] {
-  const { job, at_ms: at, state, effects, attempts, written_by: writers, early_ms: early } = row
+  const { job, at_ms: at, state, effects, attempts, written_by: writers } = row
+  const early = at - row.begun_ms
   const name = `${job}@${new Date(at).toISOString()}`
   const testJob = TEST_JOBS.find((each) => each.name === job)
   const committed = testJob?.writes === 'committed'

@@ -26,7 +26,7 @@ function jobFor(job: TestJob): Job | null {
 }
 
 async function run(job: TestJob, tick: Tick) {
-  const beganMs = tick.nowMs()
+  const beganMs = performance.timeOrigin + performance.now() // by a clock that nobody sets
   if (job.runMs) await sleep(job.runMs, undefined, { signal: tick.signal })
   if (job.fails?.(tick.scheduledForMs, tick.attempt)) throw new Error('as it was asked to')
   const write = async (client: pg.PoolClient) => {

@@ -5,16 +5,21 @@ import { defineJob } from '#src/store/job/define.ts'
 import { setPaused } from '#src/ticks/admin.ts'
 import { checkJob } from '#src/ticks/index.ts'
 import { waitUntil } from '#test/wait-until.ts'
-import { type Build, CHANGED, PAUSED } from './jobs.ts'
+import { HANDED_OVER } from '../harness/failpoints.ts'
+import { type Build, CHANGED, LONG, PAUSED } from './jobs.ts'
 import { nameOf, type Strike, type StrikeKind } from './plan.ts'
-import type { TickCluster } from './tick-cluster.ts'
+import { load, setSnapshotsFail } from './redis-answers.ts'
+import type { Replica, TickCluster } from './tick-cluster.ts'
 
-/** One that was carried out, by the clock of this machine, which is Postgres' too. */
+/** One that was carried out, by the clock of this machine, which nobody sets. */
 export interface Struck {
   readonly name: string
   readonly fromMs: number
   readonly untilMs: number
 }
+
+/** What is done at once is felt for a while. */
+const SHORTEST_MS = 500
 
 /**
  * Resolves with what was struck, when the last is over and what was struck runs again. When one fails no other
@@ -32,18 +37,19 @@ export async function carryOut(cluster: TickCluster, plan: readonly Strike[]): P
     try {
       if ('kind' in each.what) await acts[each.what.kind](each)
       else await dieAt(cluster, each, over.signal)
-      struck.push({ name: nameOf(each), fromMs, untilMs: Date.now() })
+      struck.push({
+        name: nameOf(each),
+        fromMs,
+        untilMs: Math.max(Date.now(), fromMs + Math.max(each.forMs, SHORTEST_MS)),
+      })
     } catch (error) {
-      over.abort(new Error(`${nameOf(each)}, on ${each.target}, could not be carried out`, { cause: error })) // the first counts
+      over.abort(new Error(`${nameOf(each)}, on ${each.targets}, could not be carried out`, { cause: error })) // the first counts
     }
   }
   for (const each of plan) {
     await pause(each.atMs - (performance.now() - began), over.signal)
-    const before = busy.get(each.target) ?? Promise.resolve()
-    busy.set(
-      each.target,
-      before.then(() => strike(each)),
-    )
+    const struckNow = Promise.all(each.targets.map((target) => busy.get(target))).then(() => strike(each))
+    for (const target of each.targets) busy.set(target, struckNow)
   }
   await Promise.all(busy.values())
   over.signal.throwIfAborted()
@@ -59,21 +65,37 @@ async function pause(ms: number, over: AbortSignal): Promise<void> {
 const AUDITS: readonly string[] = ['before gaps are closed', 'before watermarks move']
 
 /** One more replica, which dies as soon as it gets there. */
-async function dieAt(cluster: TickCluster, { what, target }: Strike, over: AbortSignal): Promise<void> {
-  const failpoint = 'failpoint' in what ? what.failpoint : ''
-  const replica = cluster.replicaNamed(target)
+async function dieAt(cluster: TickCluster, strike: Strike, over: AbortSignal): Promise<void> {
+  const failpoint = 'failpoint' in strike.what ? strike.what.failpoint : ''
+  const replica = struckBy(cluster, strike)
   const { process: guest } = replica
   cluster.leadToRedis(replica, !AUDITS.includes(failpoint))
   const build = await buildWithNews(cluster)
   await guest.start({ MILLRACE_TEST_FAILPOINT: failpoint, MILLRACE_TEST_BUILD: build }).catch((error: unknown) => {
     if (guest.ended !== 'SIGKILL') throw error // it may get there before it has said that it runs
   })
+  if (failpoint === HANDED_OVER && (await runsForLong(cluster, guest.pid, over))) guest.signal('SIGTERM')
   await waitUntil(() => guest.ended !== null || over.aborted, {
     timeoutMs: 60_000,
     what: `the guest to die ${failpoint}`,
   })
   if (!over.aborted && guest.ended !== 'SIGKILL')
     throw new Error(`the guest ended by itself:\n${guest.log.slice(-20).join('\n')}`)
+}
+
+/** Waits until a process has just begun something that it won't end soon. False when the test is over. */
+async function runsForLong({ query }: TickCluster, pid: number, over: AbortSignal): Promise<boolean> {
+  const begun = () =>
+    query(
+      `select from tick join service_process p on p.id = owner where pid = $1 and job = $2 and state = 'running'
+       and tick.started_at > clock_timestamp() - interval '1 second'`,
+      [pid, LONG.name],
+    ).catch(() => []) // Postgres may be struck meanwhile
+  await waitUntil(async () => over.aborted || (await begun()).length > 0, {
+    timeoutMs: 60_000,
+    what: 'the guest to run something for long',
+  })
+  return !over.aborted
 }
 
 /** The build whose definition of a schedule does not hold now, so that a process of it has one to bring. */
@@ -121,11 +143,15 @@ async function withPool(url: string, act: (pool: pg.Pool) => Promise<unknown>): 
   }
 }
 
+function struckBy(cluster: TickCluster, { targets: [name = ''] }: Strike): Replica {
+  return cluster.replicaNamed(name)
+}
+
 type Act = (strike: Strike) => Promise<unknown>
 
 function actsOn(cluster: TickCluster, over: AbortSignal): Record<StrikeKind, Act> {
   const { postgres } = cluster
-  const struck = ({ target }: Strike) => cluster.replicaNamed(target)
+  const struck = (strike: Strike) => struckBy(cluster, strike)
   const lasting =
     (begin: (strike: Strike) => unknown, end: (strike: Strike) => unknown): Act =>
     async (strike) => {
@@ -139,7 +165,7 @@ function actsOn(cluster: TickCluster, over: AbortSignal): Record<StrikeKind, Act
         struck(strike)
           .process.start()
           .then(() => true),
-      { timeoutMs: 60_000, what: `${strike.target} to start` },
+      { timeoutMs: 60_000, what: `${strike.targets} to start` },
     )
   const cut =
     (to: 'redis' | 'postgres'): Act =>
@@ -149,6 +175,11 @@ function actsOn(cluster: TickCluster, over: AbortSignal): Record<StrikeKind, Act
     lasting(
       (strike) => struck(strike)[to].silence(),
       (strike) => struck(strike)[to].resume(),
+    )
+  const clockOff = (of: 'redis' | 'postgres') =>
+    lasting(
+      ({ aheadMs }) => cluster.setClock(of, aheadMs),
+      () => cluster.setClock(of, 0),
     )
   return {
     'replica: kill -9': lasting((strike) => struck(strike).process.kill9(), start),
@@ -186,6 +217,19 @@ function actsOn(cluster: TickCluster, over: AbortSignal): Record<StrikeKind, Act
       () => cluster.client().config('SET', 'maxmemory', '0'),
     ),
     'Redis: SCRIPT FLUSH': () => cluster.client().script('FLUSH'),
+    'Redis: an old file is put back': async (strike) => {
+      const putBack = cluster.primary().backUp()
+      await pause(strike.forMs, over)
+      if (!over.aborted) await putBack()
+    },
+    'Redis: LOADING': ({ forMs }) => load(cluster.client(), () => pause(forMs, over)),
+    'Redis: MISCONF': lasting(
+      () => setSnapshotsFail(cluster.client(), true),
+      () => setSnapshotsFail(cluster.client(), false),
+    ),
+    'Redis: clock off within tolerance': clockOff('redis'),
+    'Redis: clock off by seconds': clockOff('redis'),
+    'Redis: clock off beyond bounds': clockOff('redis'),
     'Postgres: backends terminated': () =>
       cluster.query(
         'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname is not null',
@@ -199,6 +243,13 @@ function actsOn(cluster: TickCluster, over: AbortSignal): Record<StrikeKind, Act
     'Postgres: kill -9': lasting(
       () => postgres.kill9(),
       () => postgres.restart(),
+    ),
+    'Postgres: clock off within tolerance': clockOff('postgres'),
+    'Postgres: clock off by seconds': clockOff('postgres'),
+    'Postgres: clock off beyond bounds': clockOff('postgres'),
+    'Redis, Postgres: kill -9': lasting(
+      () => Promise.all([cluster.primary().kill9(), postgres.kill9()]),
+      () => Promise.all([cluster.primary().restart(), postgres.restart()]),
     ),
   }
 }
