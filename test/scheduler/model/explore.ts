@@ -1,5 +1,6 @@
 /** Tries every order of the model's actions, and checks each state that comes of it. */
-import { type Action, actions, type Bounds, beginning, type Mechanism, type State, undecided } from './ticks.ts'
+import { actions } from './faults.ts'
+import { type Action, type Bounds, beginning, isFinal, type Mechanism, type State } from './state.ts'
 
 export interface Violation {
   readonly what: string
@@ -24,7 +25,7 @@ interface Visit {
 /** Breadth first, so that what it finds is shown by few steps. */
 export function explore(bounds: Bounds, off: Mechanism | null): Exploration {
   const begin = beginning(bounds)
-  const known = new Set([JSON.stringify(begin)])
+  const known = new Set([keyOf(begin, bounds)])
   const seen = new Set<string>()
   let visits: Visit[] = [{ state: begin, from: null, by: '' }]
   while (visits.length > 0) {
@@ -35,7 +36,7 @@ export function explore(bounds: Bounds, off: Mechanism | null): Exploration {
       if (what !== null) return { states: known.size, violation: { what, way: wayTo(visit) }, seen }
       for (const { name, after } of next) {
         seen.add(name)
-        const key = JSON.stringify(after)
+        const key = keyOf(after, bounds)
         if (known.has(key)) continue
         known.add(key)
         following.push({ state: after, from: visit, by: name })
@@ -46,24 +47,37 @@ export function explore(bounds: Bounds, off: Mechanism | null): Exploration {
   return { states: known.size, violation: null, seen }
 }
 
+/** The same for states of which the same can come: which process is which makes no difference, nor does what nobody asks for again. */
+function keyOf(state: State, { faults }: Bounds): string {
+  const { emitters, processes, emitted, replica } = state
+  return JSON.stringify({
+    ...state,
+    emitters: emitters.map(String).sort(),
+    processes: processes.map((process) => JSON.stringify(process)).sort(),
+    emitted: state.faults === faults ? emitted : null,
+    replica: state.faults === 0 ? null : replica,
+  })
+}
+
 /** What may never be, in any state. */
-function broken({ now, effects, emitted, faults, ledger }: State, bounds: Bounds): string | null {
+function broken(state: State, { faults, exclusive }: Bounds): string | null {
+  const { now, effects, emitted, ledger } = state
   for (const [tick, count] of effects.entries()) {
     if (count > 1) return `tick ${tick} took effect ${count} times`
     if (count > 0 && tick >= now) return `tick ${tick} ran before it was due`
-    if (ledger[tick]?.done !== count > 0 && (ledger[tick]?.done || count > 0))
-      return `tick ${tick} and its row disagree`
+    if (isFinal(state, tick) !== count > 0) return `tick ${tick} and its row disagree`
   }
-  const twice = faults === bounds.faults ? emitted.findIndex((count) => count > 1) : -1
+  if (exclusive && ledger.filter((row) => row?.state === 'running').length > 1) return 'two ticks run side by side'
+  const twice = state.faults === faults ? emitted.findIndex((count) => count > 1) : -1
   return twice === -1 ? null : `tick ${twice} was emitted twice though nothing had failed`
 }
 
-/** When nobody has anything left to do, everything is decided. */
+/** When nobody has anything left to do, everything is decided: with Redis and without. */
 function unfinished(state: State, next: readonly Action[], { ticks }: Bounds): string | null {
   if (next.some(({ isFault }) => !isFault)) return null
-  const open = undecided(state)
-  if (open.length > 0) return `tick ${open[0]} is never decided`
-  return state.now < ticks || state.due < ticks ? 'everything stands still' : null
+  const open = state.ledger.findIndex((_, tick) => !isFinal(state, tick))
+  if (open !== -1) return `tick ${open} is never decided`
+  return state.watermark < ticks ? 'everything stands still' : null
 }
 
 function wayTo(visit: Visit): string[] {
