@@ -38,6 +38,13 @@ export class SettingInvalid extends AppError {
 /** Redis doesn't answer or refuses. Remedy: back off and try again; what was not answered may have been done. */
 export class BusUnavailable extends AppError {
   readonly code = 'BUS_UNAVAILABLE'
+  /** False when it is sure that nothing was. */
+  readonly mayBeDone: boolean
+
+  constructor(message: string, { mayBeDone = true, ...options }: ErrorOptions & { readonly mayBeDone?: boolean } = {}) {
+    super(message, options)
+    this.mayBeDone = mayBeDone
+  }
 }
 
 /** Postgres doesn't answer or refuses. Remedy: back off and try again; what was not answered may have been done. */

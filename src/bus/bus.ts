@@ -53,6 +53,7 @@ export interface Appender {
   /**
    * Appends events of one ordering key if their aggregate has had just as many events as the writer read; else nothing
    * is written and the answer says how many it has had. A version that Redis does not know any more is taken as read.
+   * Where the answer was lost, the same call tells whether they are in: they are duplicates then.
    * @throws BusUnavailable like `append`
    */
   appendExpecting(events: readonly EncodedEvent[], version: ExpectedVersion): Promise<AppendResult | VersionConflict>

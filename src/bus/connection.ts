@@ -103,8 +103,15 @@ export function primariesOf(client: Client): Redis[] {
 export function asBusError(error: unknown): AppError {
   if (error instanceof AppError) return error
   const reason = error instanceof Error ? error.message : String(error)
-  return new BusUnavailable(`Redis did not take it (${reason}); try again in a moment.`, { cause: error })
+  const isRefused = (error instanceof Error && error.name === 'ReplyError') || NEVER_SENT.test(reason)
+  return new BusUnavailable(`Redis did not take it (${reason}); try again in a moment.`, {
+    cause: error,
+    mayBeDone: !isRefused,
+  })
 }
+
+/** How ioredis, and `Cluster` below, say that there was no connection to send by. */
+const NEVER_SENT = /^Stream isn't writeable|^no node of the cluster/
 
 /**
  * A cluster that refuses commands while none of it can be reached. ioredis would either keep them, for as long as that

@@ -1,9 +1,10 @@
 /** Decides the commands to one aggregate that have come together, appends what was decided, and answers each of them. */
-import type { AppendResult, CommitWatch, Producer, VersionConflict } from '#src/bus/index.ts'
+import type { AppendResult, CommitWatch, ExpectedVersion, Producer, VersionConflict } from '#src/bus/index.ts'
 import type { EncodedEvent } from '#src/events/encode.ts'
 import type { Event } from '#src/events/event.ts'
 import { hashOrderingKey } from '#src/events/ordering-key.ts'
 import { StoreUnavailable } from '../errors.ts'
+import { appendSurely } from './append-surely.ts'
 import { type Deciding, decideInTurn, type Standing, versionOf } from './decide-in-turn.ts'
 import type { Head, Lane } from './lanes.ts'
 
@@ -66,6 +67,8 @@ export function decideTogether({ producer, commits, encode, nowMs, now, newId }:
     if (first === undefined) return
     const { resourceId, until } = first
     const keyHash = hashOrderingKey(resourceId)
+    const append = (events: readonly EncodedEvent[], version: ExpectedVersion) =>
+      appendSurely(producer, events, version, { until, nowMs })
     let head = await headOf(lane, until)
     lane.head = null // until this turn is over
     let standing: Standing<Versioned> = head ?? { row: await first.load(), known: null }
@@ -76,7 +79,7 @@ export function decideTogether({ producer, commits, encode, nowMs, now, newId }:
       const next = versionOf(turn.standing)
       const appended =
         events.length > 0
-          ? await producer.appendExpecting(events, { aggregate: resourceId, expected: versionOf(standing), next })
+          ? await append(events, { aggregate: resourceId, expected: versionOf(standing), next })
           : await unlessBehind(keyHash, resourceId, standing.row)
       if (appended === null || !('actual' in appended)) {
         lane.queue.unshift(...rest)
@@ -126,7 +129,11 @@ export function decideTogether({ producer, commits, encode, nowMs, now, newId }:
 
   async function seen({ load }: Waiting, { entries }: AppendResult, version: number, until: number): Promise<void> {
     const leftMs = () => Math.max(0, until - nowMs())
-    while (!(await commits.wait(entries, Math.min(leftMs(), ANNOUNCED_WITHIN_MS)))) {
+    // Of an append that had to be asked for again it isn't known which entry it was.
+    const isKnown = entries.every(({ id }) => id !== null)
+    const announced = (withinMs: number) =>
+      isKnown ? commits.wait(entries, withinMs) : new Promise<false>((no) => setTimeout(no, LOOK_AGAIN_MS.most, false))
+    while (!(await announced(Math.min(leftMs(), ANNOUNCED_WITHIN_MS)))) {
       if (!isAhead(version, await load())) return
       if (leftMs() === 0) throw notApplied()
     }

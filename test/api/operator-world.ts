@@ -152,6 +152,7 @@ export async function operatorWorld(
     store,
     bus,
     redis,
+    producer,
     ingest,
     app,
     lines,

@@ -143,6 +143,18 @@ test('a writer may say which version an aggregate has from then on, and anybody 
   assert.equal(await producer.versionOf(event.keyHash, 'order.1'), 2)
 })
 
+test('an append that expects a version may be asked for again, and tells that it was done', async (t) => {
+  const place = await busWorld(t)
+  const producer = place.bus.producer()
+  const events = [eventOf('a'), eventOf('b')]
+  const append = () => producer.appendExpecting(events, { aggregate: 'order.1', expected: 0 })
+  await append()
+  assert.deepEqual(await append(), { duplicates: new Set([0, 1]), entries: [{ partition: 0, id: null }] })
+  await producer.appendExpecting([eventOf('c')], { aggregate: 'order.1', expected: 2 })
+  assert.deepEqual((await append()) as object, { duplicates: new Set([0, 1]), entries: [{ partition: 0, id: null }] })
+  assert.equal((await readAll(place)).flat().length, 3)
+})
+
 test('of decisions on one thing each knows of the one before, unless it holds whatever was decided', async (t) => {
   const place = await busWorld(t)
   const producer = place.bus.producer()

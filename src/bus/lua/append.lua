@@ -22,6 +22,8 @@
   ARGV[11] versionTtl with KEYS[5]: milliseconds for which the version is kept
   ARGV[12] next       with KEYS[5]: the version from then on; `expected` and the events appended when empty; `entry` for
                       the id of the entry, which is then the version of all of KEYS[5…]
+  An append that expects a version may be repeated, should its answer be lost: what was appended is told as duplicates.
+
   Returns  {'ok', entry id or '', events appended in all, {indices of duplicates, from 0}}
            {'conflict', actual version}     nothing written; the version as it was kept, a text
            {'moved', epoch}                 nothing written: the number of partitions has changed, or is about to
@@ -36,7 +38,16 @@ if added[3] and added[3] ~= ARGV[9] then return {'moved', tonumber(added[3])} en
 
 if KEYS[5] then
   local actual = redis.call('GET', KEYS[5])
-  if actual and ARGV[10] ~= '' and actual ~= ARGV[10] then return {'conflict', actual} end
+  if actual and ARGV[10] ~= '' and actual ~= ARGV[10] then
+    -- Perhaps by this very append, whose answer was lost: then all of it is there.
+    local id = string.sub(ids, 1, 16)
+    if redis.call('SISMEMBER', KEYS[3], id) == 0 and redis.call('SISMEMBER', KEYS[4], id) == 0 then
+      return {'conflict', actual}
+    end
+    local all = {}
+    for i = 1, count do all[i] = i - 1 end
+    return {'ok', '', total, all}
+  end
 end
 
 local duplicates = {}
