@@ -6,6 +6,7 @@ import { takeCheckpoint } from '#src/store/checkpoint.ts'
 import { makeHistories } from '../../bench/histories.ts'
 import { chosenSeed, createRandom } from '../faults/harness/random.ts'
 import { waitUntil } from '../wait-until.ts'
+import { keptHistories } from './kept-histories.ts'
 import { recorderWorld } from './recorder-world.ts'
 import { assertSameTables, firstCopies, mixed } from './same-tables.ts'
 
@@ -23,7 +24,11 @@ for (const [partitions, batchEvents, flowRuns] of [
     const { append, record, persist, settled, store, rows, bus } = place
     const redis = bus.connection('test')
     const projections = await loadProjections()
-    const made = [...makeHistories({ seed: random.below(2 ** 31), flowRuns, taskRuns: 6, startMs: Date.now() })]
+    const startMs = Date.now()
+    const made = [
+      ...makeHistories({ seed: random.below(2 ** 31), flowRuns, taskRuns: 6, startMs }),
+      ...(await keptHistories(store.hot, random, projections, { each: 5, startMs })),
+    ]
     const events = mixed(random, firstCopies(made))
     record(projections, batchEvents)
     record(projections, batchEvents)

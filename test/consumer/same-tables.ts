@@ -44,6 +44,7 @@ export async function assertSameTables(
     const found = await store.read((tx) => table.select(tx, sql.fragment`true`))
     const wanted = expected.get(projection.name) ?? []
     assert.deepEqual(inOrder(projection, found), inOrder(projection, wanted), `the table of ${projection.name}`)
+    assert.ok(found.length > 0, `no row in the table of ${projection.name}`)
     count += found.length
   }
   return count

@@ -2,10 +2,24 @@
 import { startServer } from '#src/app.ts'
 import { loadSettings } from '#src/config.ts'
 import { createLog } from '#src/log.ts'
+import { assertProjected } from '#test/faults/harness/projected.ts'
 import { type TestScope, world } from '#test/world.ts'
 
 /** Started, and stopped with `t`; the URL has no slash at its end. */
-export async function runningServer(t: TestScope, env: Readonly<Record<string, string>> = {}): Promise<string> {
+export function runningServer(t: TestScope, env: Readonly<Record<string, string>> = {}): Promise<string> {
+  return start(t, env, async () => {})
+}
+
+/** The same; before it stops, the projections' tables have to be what the log says. */
+export function verifiedServer(t: TestScope, env: Readonly<Record<string, string>> = {}): Promise<string> {
+  return start(t, env, assertProjected)
+}
+
+async function start(
+  t: TestScope,
+  env: Readonly<Record<string, string>>,
+  atTheEnd: (databaseUrl: string) => Promise<void>,
+): Promise<string> {
   const { redisUrl, databaseUrl, prefix, defer } = await world(t)
   const { settings } = loadSettings({
     env: {
@@ -17,7 +31,7 @@ export async function runningServer(t: TestScope, env: Readonly<Record<string, s
     },
   })
   const server = await startServer({ settings, log: createLog('silent'), withApi: true, withServices: true })
-  defer(() => server.stop())
+  defer(() => atTheEnd(databaseUrl).finally(() => server.stop()))
   if (server.url === null) throw new Error('it was started with an API')
   return server.url
 }

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { v5 as uuidV5 } from 'uuid'
 import { WebSocket } from 'ws'
 import { readAll, type SentEvent } from './read-all.ts'
-import { runningServer } from './running-server.ts'
+import { verifiedServer } from './running-server.ts'
 import { type Webhook, webhooks } from './webhooks.ts'
 
 const CLOUDEVENT_IDS = '608f49c8-6428-416d-bc34-6bb6d377c7b9' // see docs/events.md
@@ -104,7 +104,7 @@ function structuredOf(webhook: Webhook): object {
 }
 
 test('every webhook comes back as it was sent, as a CloudEvent in each of the three modes', async (t) => {
-  const url = await runningServer(t)
+  const url = await verifiedServer(t)
   const modes = [0, 1, 2].map((mode) => webhooks.filter(({ n }) => n % 3 === mode))
   const [structured = [], batched = [], binary = []] = modes
   const type = (name: string) => ({ 'content-type': `application/${name}+json` })
@@ -118,7 +118,7 @@ test('every webhook comes back as it was sent, as a CloudEvent in each of the th
 })
 
 test('every webhook comes back as it was sent, in the envelope over HTTP', async (t) => {
-  const url = await runningServer(t)
+  const url = await verifiedServer(t)
   const events = webhooks.map((webhook) => asPrefectEvent(webhook, 'http'))
   await sendAll(inGroups(events, 50), (group) =>
     post(url, { 'content-type': 'application/json' }, JSON.stringify(group)),
@@ -127,7 +127,7 @@ test('every webhook comes back as it was sent, in the envelope over HTTP', async
 })
 
 test('every webhook comes back as it was sent, in the envelope over the socket', async (t) => {
-  const url = await runningServer(t)
+  const url = await verifiedServer(t)
   const events = webhooks.map((webhook) => asPrefectEvent(webhook, 'socket'))
   const socket = new WebSocket(`${url.replace('http', 'ws')}/api/events/in`, 'prefect')
   await once(socket, 'open')

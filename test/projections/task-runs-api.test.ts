@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import type { ProjectionStanding } from '#src/consumer/projection-overview.ts'
 import type { Event } from '#src/events/event.ts'
-import { runningServer } from '#test/corpus/running-server.ts'
+import { verifiedServer } from '#test/corpus/running-server.ts'
 import { waitUntil } from '#test/wait-until.ts'
 import { instant, told } from './told.ts'
 
 const NOWHERE = '00000000-0000-4000-8000-000000000000'
 
 test('task runs that clients tell of are read, listed, counted and filtered as from Prefect', async (t) => {
-  const url = `${await runningServer(t)}/api`
+  const url = `${await verifiedServer(t)}/api`
   const [flowRunId, otherRunId] = [randomUUID(), randomUUID()]
   const base = Date.now() / 1_000 - Date.parse(instant(0)) / 1_000 // events of years ago would be refused
   const run = (n: number, flow: string, last: string): Event[] => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runningServer } from '#test/corpus/running-server.ts'
+import { verifiedServer } from '#test/corpus/running-server.ts'
 import { NO_RECORDINGS, recordingAsOfNow, type Step } from './recording.ts'
 import { Replay } from './replay.ts'
 
@@ -19,7 +19,7 @@ const recordings = NAMES.map((name) => recordingAsOfNow(`${name}.jsonl`, 'last')
 test('runners and workers are answered as by their own server', {
   skip: recordings.includes(null) && NO_RECORDINGS,
 }, async (t) => {
-  const url = await runningServer(t, OFF)
+  const url = await verifiedServer(t, OFF)
   const replay = new Replay(url)
   await thereBefore(url, recordings[0]?.[0] as Step)
   for (const step of recordings.flatMap((steps) => steps ?? [])) await replay.step(step)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runningServer } from '#test/corpus/running-server.ts'
+import { verifiedServer } from '#test/corpus/running-server.ts'
 import { NO_RECORDINGS, recordingAsOfNow, type SocketMessage, type Step } from './recording.ts'
 import { ReplayedSocket } from './replayed-socket.ts'
 import { assertSame } from './same-shape.ts'
@@ -10,7 +10,7 @@ const steps = recordingAsOfNow('events-in-out.jsonl')
 test("Prefect's client emits and subscribes as with its own server", {
   skip: steps === null && NO_RECORDINGS,
 }, async (t) => {
-  const url = await runningServer(t)
+  const url = await verifiedServer(t)
   const sockets = new Map<string, ReplayedSocket>() // the latest of each path
   for (const step of steps ?? []) {
     const { m, p } = step
