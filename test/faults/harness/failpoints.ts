@@ -25,6 +25,42 @@ export const REPARTITION_FREEZE: Failpoint = {
   ],
 }
 
+/** Stands still once in a process, until it is told to go on. */
+const STAND_STILL = `if (!process.env['STOOD_STILL']) {
+  process.env['STOOD_STILL'] = '1'
+  process.kill(process.pid, 'SIGSTOP')
+}
+`
+
+/** Where an owner knows something that is old when it goes on. */
+export const OWNER_FREEZES: readonly Failpoint[] = [
+  {
+    name: 'when a checkpoint was read, before Redis is looked at',
+    file: 'src/consumer/possession.ts',
+    edits: [
+      {
+        find: '    const options = { owner: ownership.member,',
+        replace: `${STAND_STILL}await new Promise((resolve) => setTimeout(resolve, 100))
+          const options = { owner: ownership.member,`,
+      },
+    ],
+  },
+  {
+    name: 'when a loss was seen, before it is in the ledger',
+    file: 'src/consumer/possession.ts',
+    edits: [
+      {
+        find: '      ledger.add(loss, epoch)\n      return ledger.flush()\n',
+        replace: `${STAND_STILL}return new Promise((resolve) => setTimeout(resolve, 100)).then(() => {
+          ledger.add(loss, epoch)
+          return ledger.flush()
+        })
+`,
+      },
+    ],
+  },
+]
+
 /** In the order in which a run passes them: what one left to do, the next one finishes first. */
 export const RETENTION_FAILPOINTS: readonly Failpoint[] = [
   before('when late events were moved', 'src/store/attach-day.ts', "await client.query('savepoint attaching')"),
@@ -153,7 +189,7 @@ export const CLEAR_AT_ONCE: Failpoint = { name: 'nowhere', file: CLEAR_RUNS, edi
 export function failpointNamed(name: string): Failpoint {
   const all = [
     ...[...RETENTION_FAILPOINTS, ...RESTORE_FAILPOINTS, ...RUN_FAILPOINTS, ...TICK_FAILPOINTS, ...REBUILD_FAILPOINTS],
-    ...[CLEAR_AT_ONCE, REPARTITION_FREEZE],
+    ...[CLEAR_AT_ONCE, REPARTITION_FREEZE, ...OWNER_FREEZES],
   ]
   const found = all.find((each) => each.name === name)
   if (found) return found

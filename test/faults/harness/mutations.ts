@@ -325,6 +325,26 @@ export const MUTATIONS: readonly Mutation[] = [
     saying: /acknowledged events are missing/,
   },
   {
+    name: 'ledger-of-anybody',
+    what: 'a loss counts whoever saw it, and whenever',
+    file: 'src/consumer/loss-ledger.ts',
+    edits: [{ find: 'if (stale.length > 0) throw new StaleOwner(stale)', replace: '' }],
+    caughtBy: 'test/faults/stale-look.test.ts',
+    saying: /each loss is told once/,
+  },
+  {
+    name: 'look-of-anybody',
+    what: 'what a checkpoint says is compared with Redis by whoever has read it, and whenever, and what is seen is a loss',
+    file: 'src/consumer/loss-ledger.ts',
+    edits: [{ find: 'if (stale.length > 0) throw new StaleOwner(stale)', replace: '' }],
+    alsoIn: {
+      file: 'src/bus/scripts.ts',
+      edits: inLua('ensure', "if ARGV[6] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[6] then", 'if false then'),
+    },
+    caughtBy: 'test/faults/stale-look.test.ts',
+    saying: /nothing was lost/,
+  },
+  {
     name: 'copy-once',
     what: 'what comes between the copy and the exchange of a day is not looked for',
     file: 'src/store/retention/detach-day.ts',

@@ -1,6 +1,7 @@
 /** One real process of Millrace: an API server or a services process, to be killed, frozen and started again. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { waitUntil } from '#test/wait-until.ts'
 
@@ -93,6 +94,12 @@ export class ServerProcess {
   /** Sends it a signal. */
   signal(name: NodeJS.Signals): void {
     this.#child?.kill(name)
+  }
+
+  /** Frozen, by `pause` or by itself. */
+  get isStopped(): boolean {
+    const state = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')[1]
+    return state?.startsWith('T') ?? false
   }
 
   /** Freezes it: its connections stay open, its leases run out. */
