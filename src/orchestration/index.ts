@@ -28,6 +28,7 @@ export {
   updateSchedules,
   type WantedSchedule,
 } from './deployment/schedules.ts'
+export { deleteStaleRuns } from './deployment/stale-runs.ts'
 export { runOf } from './deployment/wanted-runs.ts'
 export { type Aggregate, createExecutor, type Executor, type ExecutorNeeds } from './execute.ts'
 export { FLOWS } from './flow.ts'

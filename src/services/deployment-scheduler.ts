@@ -2,7 +2,7 @@
  * Schedules the runs of deployments ahead, so that runners and workers find them in time. One job looks at all
  * deployments, another one, often, at those that were changed just now.
  */
-import { type Horizon, scheduleRuns } from '#src/orchestration/index.ts'
+import { deleteStaleRuns, type Horizon, scheduleRuns } from '#src/orchestration/index.ts'
 import { deploymentTable } from '#src/store/deployment.ts'
 import { type FragmentSqlToken, sql } from '#src/store/sql.ts'
 import type { Counts, Tick } from '#src/ticks/index.ts'
@@ -40,10 +40,12 @@ export const recentDeploymentScheduler = defineService({
   },
 })
 
-async function schedule(context: JobContext, { signal }: Tick, which: FragmentSqlToken): Promise<Counts> {
+async function schedule(context: JobContext, { signal, attempt }: Tick, which: FragmentSqlToken): Promise<Counts> {
   const { commands, store, settings, nowMs } = context
   const { minRuns, minAheadMs, maxRuns, maxAheadMs } = settings.runs
   const horizon: Horizon = { minRuns, minMs: minAheadMs, maxRuns, maxMs: maxAheadMs }
+  // The attempt before may have been killed after it had made runs of what was changed meanwhile.
+  const stale = attempt === 1 ? 0 : await deleteStaleRuns({ commands, store }, { fromMs: nowMs(), horizon })
   let runs = 0
   const deployments = await eachPage(
     { store, table: deploymentTable, where: sql.fragment`t.has_schedule and not t.paused and ${which}`, signal },
@@ -52,5 +54,5 @@ async function schedule(context: JobContext, { signal }: Tick, which: FragmentSq
       runs += await scheduleRuns({ commands, store }, deployment, { fromMs: nowMs(), horizon })
     },
   )
-  return { deployments, runs }
+  return { deployments, runs, stale }
 }

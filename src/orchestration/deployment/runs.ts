@@ -19,7 +19,8 @@ export interface DeploymentNeeds {
 /** Commands on their way at once: enough to share commits, few enough to leave room for others. */
 const AT_ONCE = 20
 const PAGE = 500
-const NOT_BEGUN = sql.fragment`t.state_type = 'SCHEDULED' and t.state_name <> 'AwaitingConcurrencySlot' and t.run_count = 0`
+/** Of a run, called `t`. */
+export const NOT_BEGUN = sql.fragment`t.state_type = 'SCHEDULED' and t.state_name <> 'AwaitingConcurrencySlot' and t.run_count = 0`
 const Id = row(Type.Object({ id: Type.String() }))
 
 /**

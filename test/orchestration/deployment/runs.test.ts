@@ -4,8 +4,11 @@ import { test } from 'node:test'
 import { BLANK } from '#src/api/orchestration/deployment-fields.ts'
 import type { DeploymentRow } from '#src/events/deployment.ts'
 import { DEPLOYMENTS, scheduleFields, scheduleRuns } from '#src/orchestration/index.ts'
+import { recentDeploymentScheduler } from '#src/services/deployment-scheduler.ts'
+import type { JobContext } from '#src/services/service.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import { sql } from '#src/store/sql.ts'
+import type { Tick } from '#src/ticks/index.ts'
 import { operatorWorld } from '#test/api/operator-world.ts'
 
 // The scheduler has read a deployment, which is changed before it makes the runs: whoever changed it saw none to delete.
@@ -36,6 +39,19 @@ test('runs are made as a deployment is, not as it was when it was read', async (
   async function runsAfter({ id }: DeploymentRow) {
     return needs.store.read((tx) => flowRunTable.select(tx, sql.fragment`t.deployment_id = ${id}`, sql.fragment``))
   }
+  /** As far as a scheduler comes that is killed before it reads the deployment again. */
+  function dyingOnceMade() {
+    let reads = 0
+    const read: typeof needs.store.read = (ask) =>
+      reads++ === 0 ? needs.store.read(ask) : Promise.reject(new Error('killed'))
+    return { ...needs, store: { read } }
+  }
+  /** The tick of the scheduler for what was changed just now, when this is its so many-th attempt. */
+  function tickOf(attempt: number) {
+    const context = { ...needs.keeping, store: needs.store } as unknown as JobContext // as far as it looks at it
+    const tick = { attempt, signal: new AbortController().signal } as Tick
+    return recentDeploymentScheduler.run({ ...context, nowMs: () => fromMs }, tick)
+  }
   const changes: Readonly<Record<string, Partial<DeploymentRow>>> = {
     paused: { paused: true },
     'with another schedule': scheduleFields([schedule(3_600)]),
@@ -47,6 +63,28 @@ test('runs are made as a deployment is, not as it was when it was read', async (
       await change(before.id, changed)
       assert.equal(await scheduleRuns(needs, before, { fromMs }), 0)
       assert.deepEqual(await runsAfter(before), [])
+    })
+
+  for (const [what, changed] of Object.entries(changes))
+    await t.test(`none that is left by one who was killed, of a deployment that is ${what}`, async () => {
+      const before = await deployment()
+      const kept = await deployment()
+      await scheduleRuns(needs, kept, { fromMs })
+      await change(before.id, changed)
+      await assert.rejects(scheduleRuns(dyingOnceMade(), before, { fromMs }), /killed/)
+      assert.equal((await runsAfter(before)).length, 3)
+      assert.deepEqual(
+        [(await tickOf(1)).stale, (await tickOf(2)).stale],
+        [0, 3],
+        'the next attempt of its tick sees them',
+      )
+      const after = await runsAfter(before)
+      const wanted = { parameters: {}, schedules: before.schedules, ...changed }
+      const ids = wanted.schedules.map(({ id }) => id)
+      assert.equal(after.length === 0, 'paused' in changed)
+      for (const { parameters, created_by } of after)
+        assert.deepEqual([parameters, ids.includes((created_by as { id: string }).id)], [wanted.parameters, true])
+      assert.equal((await runsAfter(kept)).length, 3)
     })
 
   await t.test('none of one that is deleted', async () => {
