@@ -23,6 +23,8 @@ export interface Catalog {
    * @throws when Postgres does not answer
    */
   refresh(always?: boolean): Promise<boolean>
+  /** The same for who has heard the catalog's mark just now. */
+  refreshTo(mark: string): Promise<boolean>
   /** Prepares a version for computing; null when this release can not read its spec. */
   ready(version: JobVersion): KnownVersion | null
   /** The version of a job that an instant belongs to; null when it was before the job. */
@@ -41,22 +43,24 @@ export function createCatalog(db: Queryable): Catalog {
     return known
   }
 
+  async function lookAgain(found: string, always: boolean): Promise<boolean> {
+    if (found === mark && !always) return false
+    const rows = await listJobs(db)
+    const known = rows.flatMap((row) => ready(row) ?? [])
+    jobs = new Map(known.map((job) => [job.job, job]))
+    mark = found
+    const hashes = new Set(known.map(({ hash }) => hash))
+    for (const hash of compiled.keys()) if (!hashes.has(hash)) compiled.delete(hash)
+    return true
+  }
+
   return {
     get jobs() {
       return jobs
     },
     ready,
-    async refresh(always = false) {
-      const found = await catalogMark(db)
-      if (found === mark && !always) return false
-      const rows = await listJobs(db)
-      const known = rows.flatMap((row) => ready(row) ?? [])
-      jobs = new Map(known.map((job) => [job.job, job]))
-      mark = found
-      const hashes = new Set(known.map(({ hash }) => hash))
-      for (const hash of compiled.keys()) if (!hashes.has(hash)) compiled.delete(hash)
-      return true
-    },
+    refresh: async (always = false) => lookAgain(await catalogMark(db), always),
+    refreshTo: (found) => lookAgain(found, false),
     async versionAt(job, ms) {
       const current = jobs.get(job)
       if (current !== undefined && ms > current.validFromMs) return current

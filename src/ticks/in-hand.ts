@@ -8,6 +8,8 @@ export interface InHand {
   all(): readonly Hand[]
   /** Holds it until its outcome is dealt with. */
   during(key: TickKey, hand: Hand, work: () => Promise<void>): Promise<void>
+  /** Called whenever one is taken in hand. */
+  onTaken(listener: () => void): void
   /** How many more may be taken; less those that are being claimed. */
   free(): number
   /** Counts ticks that are being claimed. */
@@ -28,17 +30,22 @@ export function createInHand(log: Log): InHand {
   const working = new Set<Promise<void>>()
   let claims = 0
   let freed = () => {}
+  let taken = () => {}
   return {
     has: (key) => hands.has(keyText(key)),
     all: () => [...hands.values()],
     async during(key, hand, work) {
       hands.set(keyText(key), hand)
+      taken()
       try {
         await work()
       } finally {
         if (hands.get(keyText(key)) === hand) hands.delete(keyText(key))
         freed()
       }
+    },
+    onTaken(listener) {
+      taken = listener
     },
     free: () => MOST_IN_HAND - hands.size - claims,
     async claiming(count, claim) {

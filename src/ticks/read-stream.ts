@@ -64,7 +64,7 @@ export function startStreamReading(
   const adopting = startLoop('tick-adopter', log, async () => {
     const count = inHand.free()
     if (count > 0) await takeEntries(await stream.adopt(owner, ADOPT_AFTER_MS, count))
-    return ADOPT_AFTER_MS / 2
+    return ADOPT_AFTER_MS
   })
 
   return {

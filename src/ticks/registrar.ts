@@ -49,10 +49,10 @@ export function startRegistrar(options: RegistrarOptions): Loop {
     return made
   }
   return startLoop('tick-registrar', log, async () => {
-    const nowMs = await reportProcess(pool, self)
+    const { nowMs, mark } = await reportProcess(pool, self)
     clock.hear(nowMs)
     onSkew(nowMs - Date.now())
-    const refreshed = await catalog.refresh()
+    const refreshed = await catalog.refreshTo(mark)
     const causes = new Map<string, string[]>()
     const absent = [...jobs.values()].filter(({ name }) => !catalog.jobs.has(name))
     if (absent.length > 0) {

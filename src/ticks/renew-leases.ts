@@ -19,14 +19,22 @@ export function startRenewing(inHand: InHand, pool: Pool, leaseMs: number, log: 
       if (was && hand.held.fence === was.fence && lost.has(`${keyText(was)}/${was.fence}`)) hand.lose()
     }
   }
-  return startLoop(
+  let resting = false
+  const loop = startLoop(
     'tick-renewer',
     log,
     async () => {
       const all = inHand.all()
-      if (all.length > 0) await renewOrLose(all)
+      const wasResting = resting
+      resting = all.length === 0
+      if (resting) return Number.POSITIVE_INFINITY
+      if (!wasResting) await renewOrLose(all) // else what was taken just now has a new lease
       return RENEW_EVERY_MS
     },
     { longestWaitMs: RENEW_EVERY_MS },
   )
+  inHand.onTaken(() => {
+    if (resting) loop.wake()
+  })
+  return loop
 }

@@ -25,7 +25,13 @@ async function emitting(t: TestScope, jobs: readonly KnownJob[], databaseMs: () 
   const known = new Map(jobs.map((job) => [job.job, job]))
   const loop = startEmitter({
     stream: { emit, forget: stream.forget },
-    catalog: { jobs: known, refresh: async () => true, ready: () => null, versionAt: async () => null },
+    catalog: {
+      jobs: known,
+      refresh: async () => true,
+      refreshTo: async () => true,
+      ready: () => null,
+      versionAt: async () => null,
+    },
     clock: { estimate: databaseMs },
     log,
     onEmit: (emitted) => {

@@ -71,10 +71,10 @@ export async function listVersions(
 }
 
 /** Changes whenever a job's version does: for who keeps a copy of the catalog. */
+export const CATALOG_MARK = `select count(*) || ':' || coalesce(sum(version), 0) as mark from job`
+
 export async function catalogMark(db: Queryable): Promise<string> {
-  const { rows } = await db.query<{ mark: string }>(
-    `select count(*) || ':' || coalesce(sum(version), 0) as mark from job`,
-  )
+  const { rows } = await db.query<{ mark: string }>(CATALOG_MARK)
   return rows[0]?.mark ?? ''
 }
 

@@ -1,5 +1,6 @@
 /** The processes that run jobs. */
 import type { Queryable } from '#src/store/checkpoint.ts'
+import { CATALOG_MARK } from './catalog.ts'
 
 /** A process says every 2 s that it lives. */
 const LIVES_MS = 30_000
@@ -13,15 +14,19 @@ export interface ServiceProcess {
   readonly jobs: Readonly<Record<string, string>>
 }
 
-/** Says that a process lives, and what it runs. Returns the time by Postgres' clock. */
-export async function reportProcess(db: Queryable, { id, host, pid, release, jobs }: ServiceProcess): Promise<number> {
-  const { rows } = await db.query<{ now: Date }>(
+/** Says that a process lives, and what it runs. Returns the time by Postgres' clock, and the catalog's mark. */
+export async function reportProcess(
+  db: Queryable,
+  { id, host, pid, release, jobs }: ServiceProcess,
+): Promise<{ nowMs: number; mark: string }> {
+  const { rows } = await db.query<{ now: Date; mark: string }>(
     `insert into service_process (id, host, pid, release, jobs) values ($1, $2, $3, $4, $5)
      on conflict (id) do update set seen_at = clock_timestamp(), jobs = excluded.jobs
-     returning clock_timestamp() as now`,
+     returning clock_timestamp() as now, (${CATALOG_MARK}) as mark`,
     [id, host, pid, release, JSON.stringify(jobs)],
   )
-  return (rows[0] as { now: Date }).now.getTime()
+  const { now, mark } = rows[0] as { now: Date; mark: string }
+  return { nowMs: now.getTime(), mark }
 }
 
 /** Forgets processes that were not seen for a long time. Returns how many. */

@@ -134,7 +134,7 @@ export const TICK_FAILPOINTS: readonly Failpoint[] = [
     },
   },
   before('before a verdict is written', 'src/ticks/verdicts.ts', 'const written = new Set(await decide('),
-  before('before leases are renewed', 'src/ticks/renew-leases.ts', 'if (all.length > 0) await renewOrLose('),
+  before('before leases are renewed', 'src/ticks/renew-leases.ts', 'if (!wasResting) await renewOrLose('),
   before('before gaps are closed', 'src/ticks/auditor.ts', 'if (open.length > 0) opened += await openTicks('),
   before('before watermarks move', 'src/ticks/auditor.ts', 'await moveWatermarks(tx, audits)'),
 ]
