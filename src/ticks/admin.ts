@@ -37,11 +37,17 @@ export async function overviewOfJobs(db: Queryable, names?: readonly string[]): 
     jobs.map(({ job }) => job),
   )
   const standings = new Map((await listStandings(db)).jobs.map((standing) => [standing.job, standing]))
+  const versions = new Map(jobs.map((job) => [job.job, readyVersion(job)]))
+  const behind = await behindOf(
+    db,
+    [...versions.values()].filter((version) => version !== null),
+    nowMs,
+  )
   return jobs.map((job) => {
     const { last, open, owner } = ticks.get(job.job) ?? { last: null, open: 0, owner: null }
-    const version = readyVersion(job)
+    const version = versions.get(job.job) ?? null
     const nextMs = version === null || job.state !== 'active' ? null : version.schedule.next(nowMs)
-    const behindMs = version === null ? 0 : behindOf({ ...job, ...version }, nowMs)
+    const behindMs = behind.get(job.job) ?? 0
     const why = whyBehind({ open, running: standings.get(job.job)?.running ?? false }, behindMs)
     return { job, last, nextMs, open, owner, behindMs, why }
   })

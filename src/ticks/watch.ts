@@ -2,8 +2,10 @@
 import type { Pool } from 'pg'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
+import type { Queryable } from '#src/store/checkpoint.ts'
+import { listVersions } from '#src/store/job/catalog.ts'
 import { type JobStanding, listStandings } from '#src/store/tick/standing.ts'
-import type { Catalog, KnownJob } from './catalog.ts'
+import { type Catalog, type KnownJob, readyVersion } from './catalog.ts'
 import { dueTicks } from './due.ts'
 import { type Loop, startLoop } from './loop.ts'
 import { dueTime } from './newest.ts'
@@ -39,10 +41,14 @@ export function startWatch(
     metrics.watermarkAge.reset()
     metrics.ticksOpen.reset()
     const found: BehindJob[] = []
+    const asTheyStand = jobs.flatMap(({ job, watermarkMs }) => {
+      const known = catalog.jobs.get(job)
+      return known === undefined ? [] : [{ ...known, watermarkMs }]
+    })
+    const behindMsOf = await behindOf(pool, asTheyStand, nowMs)
     for (const standing of jobs) {
-      const known = catalog.jobs.get(standing.job)
-      if (known === undefined) continue
-      const behindMs = behindOf({ ...known, watermarkMs: standing.watermarkMs }, nowMs)
+      const behindMs = behindMsOf.get(standing.job)
+      if (behindMs === undefined) continue
       metrics.watermarkAge.set({ job: standing.job }, behindMs / 1_000)
       metrics.ticksOpen.set({ job: standing.job }, standing.open)
       const why = whyBehind(standing, behindMs)
@@ -57,10 +63,19 @@ export function startWatch(
   return { loop, behind: () => behind }
 }
 
-/** How long ago the oldest tick came due that is not decided; 0 when all are. */
-export function behindOf(job: KnownJob, nowMs: number): number {
-  const [oldest] = dueTicks([job], job.watermarkMs, nowMs)
-  return oldest === undefined ? 0 : nowMs - dueTime(job, oldest.scheduledForMs)
+/** How long ago the oldest tick of each job came due that is not decided; 0 when all are. */
+export async function behindOf(db: Queryable, jobs: readonly KnownJob[], nowMs: number): Promise<Map<string, number>> {
+  // What was due by the schedule before a change may be undecided.
+  const changed = jobs.filter(({ watermarkMs, validFromMs }) => watermarkMs < validFromMs)
+  const since = changed.map(({ job, watermarkMs }) => ({ job, sinceMs: watermarkMs }))
+  const histories = since.length === 0 ? null : await listVersions(db, since)
+  return new Map(
+    jobs.map((job) => {
+      const history = histories?.get(job.job)?.flatMap((version) => readyVersion(version) ?? []) ?? [job]
+      const [oldest] = dueTicks(history, job.watermarkMs, nowMs)
+      return [job.job, oldest === undefined ? 0 : nowMs - dueTime(oldest.version, oldest.scheduledForMs)]
+    }),
+  )
 }
 
 /** Null when it is not behind: that the oldest tick is run, and takes long and says so, is no reason. */
