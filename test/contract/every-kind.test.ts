@@ -8,6 +8,7 @@ import { parseEntry } from '#src/bus/entry.ts'
 import { NotOwner } from '#src/bus/group-reader.ts'
 import { PERSISTER } from '#src/bus/index.ts'
 import { createTail } from '#src/bus/tail.ts'
+import { createTickStream, type TickStream } from '#src/bus/ticks.ts'
 import { createLog } from '#src/log.ts'
 import { createMetrics } from '#src/metrics.ts'
 import { waitUntil } from '#test/wait-until.ts'
@@ -17,6 +18,7 @@ import { eventOf, placeOn, textsOf } from './place.ts'
 const BEGINNING = { ms: 0, seq: 0 }
 const ALL = [0, 1, 2, 3, 4, 5, 6, 7]
 const BYTES = 1_000_000
+const instant = (ms: number) => ({ scheduledForMs: ms, emitAtMs: ms })
 const log = createLog('silent')
 const metrics = createMetrics({ defaults: false })
 
@@ -274,6 +276,30 @@ for (const kind of kinds) {
       })
       await waitUntil(() => append('0:b'))
       await waitUntil(async () => textsOf(await reader.readNew(ALL, BYTES, 200)).includes('0:b'))
+    })
+
+    test('a tick is emitted by the first of two that believe the same, read by one reader, and there until it is settled', async (t) => {
+      const { bus } = await placeOn(t, url)
+      const [one, two] = ['one', 'two'].map((name) =>
+        createTickStream(bus.connection(name), bus.connection(`${name}-reader`), bus.keys),
+      ) as [TickStream, TickStream]
+      t.after(() => [one, two].map((stream) => stream.stopReading()))
+      const job = { job: 'tick', version: 2, expectedMs: null, instants: [1_000, 2_000, 1e14].map(instant) }
+      const [begun] = await waitUntil(async () => (await one.emit([job])).jobs)
+      assert.deepEqual(begun, { status: 'ok', emitted: 2, nextMs: 1e14 })
+      assert.equal((await two.emit([{ ...job, expectedMs: 1_000 }])).jobs[0]?.status, 'moved')
+      assert.equal((await two.emit([{ ...job, version: 1, expectedMs: 1_000 }])).jobs[0]?.status, 'old')
+      assert.deepEqual(
+        (await waitUntil(() => one.read('one', 10, 1_000))).map(({ scheduledForMs }) => scheduledForMs),
+        [1_000, 2_000],
+      )
+      assert.deepEqual(await two.read('two', 10, 50), [])
+      const adopted = await two.adopt('two', 0, 10)
+      assert.equal(adopted.length, 2)
+      await two.settle(adopted.map(({ id }) => id))
+      assert.deepEqual(await one.adopt('one', 0, 10), [])
+      await one.forget('tick')
+      assert.equal((await two.emit([{ ...job, expectedMs: 1e14 }])).jobs[0]?.status, 'unknown')
     })
 
     if (kind.name === 'Cluster')
