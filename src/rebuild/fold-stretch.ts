@@ -1,8 +1,10 @@
 import { createFold, type Fold, indexesOf, withDependencies } from '#src/consumer/fold.ts'
 import { ProjectedEvent } from '#src/consumer/projected-event.ts'
 import type { Projection } from '#src/consumer/projection.ts'
+import { RebuildRefused } from '#src/errors.ts'
 import type { EventRecord } from '#src/events/record.ts'
-import type { RowCheck } from '#src/store/row-check.ts'
+import type { Queryable } from '#src/store/checkpoint.ts'
+import { type TableColumn, tableColumns } from '#src/store/table-columns.ts'
 import type { EventSource, PlacedEvent } from './merge.ts'
 import { type FrozenRows, UnitRows } from './unit-rows.ts'
 
@@ -18,8 +20,8 @@ export interface FoldNeeds {
   readonly projections: readonly Projection[]
   readonly source: EventSource
   readonly frozen: ReadonlyMap<string, FrozenRows>
-  /** What their tables refuse, by the names of projections. */
-  readonly checks: ReadonlyMap<string, RowCheck>
+  /** Of their tables, and of those that are folded along. */
+  readonly columns: ReadonlyMap<Projection, readonly TableColumn[]>
   /** Events that a projection doesn't get, since they are its dead letters: by `placeText`, names of projections. */
   readonly leftOut: ReadonlyMap<string, ReadonlySet<string>>
   /** Where the order is strict: whether later events of a resource wait behind one that failed, or it alone is passed over. */
@@ -31,24 +33,33 @@ export interface FoldNeeds {
   readonly signal: AbortSignal
 }
 
-/** What a stretch of the log makes of nothing. */
+/** What a stretch of the log makes of nothing. Its rows are to be closed. */
 export interface Folded {
   readonly rows: ReadonlyMap<Projection, UnitRows>
   readonly events: number
 }
 
-/** Folds a source to its end, in memory. */
+/** Folds a source to its end. */
 export async function foldStretch(needs: FoldNeeds): Promise<Folded> {
-  const { source, frozen, checks, onEvents, signal } = needs
-  const all = withDependencies(needs.projections)
   const rows = new Map<Projection, UnitRows>()
+  try {
+    return { rows, events: await foldInto(rows, needs) }
+  } catch (error) {
+    closeRows(rows)
+    throw error
+  }
+}
+
+export function closeRows(rows: ReadonlyMap<Projection, UnitRows>): void {
+  for (const each of rows.values()) each.close()
+}
+
+async function foldInto(rows: Map<Projection, UnitRows>, needs: FoldNeeds): Promise<number> {
+  const { source, frozen, columns, onEvents, signal } = needs
+  const all = withDependencies(needs.projections)
   const fold = createFold(all, (projection) => {
-    const made = new UnitRows(
-      projection,
-      indexesOf(projection, all),
-      frozen.get(projection.name),
-      checks.get(projection.name),
-    )
+    const indexes = indexesOf(projection, all)
+    const made = new UnitRows(projection, columns.get(projection) ?? [], indexes, frozen.get(projection.name))
     rows.set(projection, made)
     return made
   })
@@ -56,11 +67,27 @@ export async function foldStretch(needs: FoldNeeds): Promise<Folded> {
   let events = 0
   for await (const batch of source) {
     signal.throwIfAborted()
-    for (const event of batch) if (fold.takes(event.event)) apply(event)
+    for (const event of batch) {
+      if (!fold.takes(event.event)) continue
+      apply(event)
+      for (const each of rows.values()) each.makeRoom()
+    }
     events += batch.length
     onEvents(batch.length)
   }
-  return { rows, events }
+  for (const each of rows.values()) each.finish()
+  return events
+}
+
+/** The columns of projections' tables, and of those that they look into. */
+export async function columnsOf(
+  db: Queryable,
+  projections: readonly Projection[],
+): Promise<ReadonlyMap<Projection, readonly TableColumn[]>> {
+  const columns = new Map<Projection, readonly TableColumn[]>()
+  for (const projection of withDependencies(projections))
+    columns.set(projection, await tableColumns(db, projection.table, Object.keys(projection.row.properties)))
+  return columns
 }
 
 /** Applies one event to every projection that is to have it. */
@@ -73,6 +100,7 @@ function applier(fold: Fold, { leftOut, waits, onFailure }: FoldNeeds): (placed:
     fold.apply(
       event,
       (projection, error) => {
+        if (error instanceof RebuildRefused) throw error // no event is to blame for it
         onFailure({ projection, event: placed, reason: error instanceof Error ? error.message : String(error) })
         if (!waits || projection.order === 'loose') return
         if (!waiting.has(projection)) waiting.set(projection, new Set())

@@ -3,15 +3,14 @@ import type { PoolClient } from 'pg'
 import { blamesData } from '#src/consumer/disposition.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
-import { copyRows } from '#src/store/copy-rows.ts'
+import { copyLines } from '#src/store/copy-rows.ts'
 import { logSize } from '#src/store/log-read.ts'
-import { rowCheck } from '#src/store/row-check.ts'
-import { type TableColumn, tableColumns } from '#src/store/table-columns.ts'
-import { type FoldNeeds, foldStretch } from './fold-stretch.ts'
+import { closeRows, columnsOf, type FoldNeeds, foldStretch } from './fold-stretch.ts'
 import { haveCommon, sortedHashes } from './key-hashes.ts'
 import type { RebuildNeeds } from './needs.ts'
 import { BEGINNING, isBefore } from './places.ts'
 import { eventsOf, type Reading } from './source.ts'
+import { touchedIn, type UnitRows } from './unit-rows.ts'
 
 export interface TemporaryFold extends Pick<FoldNeeds, 'leftOut' | 'waits' | 'signal'> {
   readonly reading: Omit<Reading, 'partitions'>
@@ -37,17 +36,14 @@ export async function foldIntoTemporary(
   const partitions = [...reading.through].filter(([, place]) => isBefore(BEGINNING, place)).map(([each]) => each)
   const eventsTotal = await logSize(pool)
   const passedOver = new Map<string, number>()
+  const columns = await columnsOf(client, projections)
   let eventsDone = 0
-  const columns = new Map<Projection, readonly TableColumn[]>()
-  for (const projection of projections)
-    columns.set(projection, await tableColumns(client, projection.table, Object.keys(projection.row.properties)))
-  const checks = new Map([...columns].map(([{ name }, each]) => [name, rowCheck(each)]))
   const fold = async (piece: readonly number[]) => {
     const { rows } = await foldStretch({
       projections,
+      columns,
       source: eventsOf(pool, { ...reading, partitions: piece }),
       frozen: new Map(),
-      checks,
       leftOut,
       waits,
       onFailure: ({ projection: { name } }) => passedOver.set(name, (passedOver.get(name) ?? 0) + 1),
@@ -57,16 +53,21 @@ export async function foldIntoTemporary(
       },
       signal,
     })
-    for (const projection of projections) {
-      const made = rows.get(projection)?.made() ?? []
-      await copyRows(client, temporary(projection), columns.get(projection) ?? [], made).catch((error: Error) => {
-        if (!blamesData(error)) throw error
-        throw new RebuildRefused(
-          `the log makes rows of ${projection.name} that no table like its own can hold (${error.message}): they can't be compared.`,
-        )
-      })
+    try {
+      for (const projection of projections) {
+        const made = rows.get(projection) as UnitRows
+        const copied = copyLines(client, temporary(projection), columns.get(projection) ?? [], made.lines())
+        await copied.catch((error: Error) => {
+          if (!blamesData(error)) throw error
+          throw new RebuildRefused(
+            `the log makes rows of ${projection.name} that no table like its own can hold (${error.message}): they can't be compared.`,
+          )
+        })
+      }
+      return sortedHashes(touchedIn(rows.values()))
+    } finally {
+      closeRows(rows)
     }
-    return sortedHashes([...rows.values()].flatMap((made) => [...made.touched()]))
   }
   const empty = async () => {
     for (const projection of projections) {

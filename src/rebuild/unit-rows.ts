@@ -1,67 +1,154 @@
 import type { Projection, Row } from '#src/consumer/projection.ts'
-import { MemoryRows } from '#src/consumer/rows.ts'
-import type { RowCheck } from '#src/store/row-check.ts'
+import { columnsText, MemoryRows, type Rows, rowKeyText } from '#src/consumer/rows.ts'
+import { type RowCheck, rowCheck } from '#src/store/row-check.ts'
+import type { TableColumn } from '#src/store/table-columns.ts'
+import { HashIndex } from './hash-index.ts'
 import { hashKey } from './key-hashes.ts'
+import { SpilledRows } from './spilled-rows.ts'
 
 /** Rows that stay as they are, by key. Null where only their being there matters; their content where they are looked up. */
 export type FrozenRows = ReadonlyMap<string, Row | null>
 
-/** The rows of a projection while a stretch of the log is folded from nothing, and what the fold asked for. */
-export class UnitRows extends MemoryRows {
-  /** Asked for, and not there now. */
-  readonly #missed = new Set<string>()
-  readonly #frozen: FrozenRows
-  readonly #name: string
-  readonly check: RowCheck | undefined
+/** Rows that are young at most, as long as nobody knows how large they are. */
+const FIRST_YOUNG = 500
+const MOST_YOUNG = 2_000
+/** And not more than have so many bytes of text; in memory they take some three times as much. */
+const YOUNG_BYTES = 4 * 2 ** 20
 
+/**
+ * The rows of a projection while a stretch of the log is folded from nothing, and what the fold asked for. Rows that no
+ * event has concerned for a while are put away: most never come back.
+ */
+export class UnitRows implements Rows {
+  readonly check: RowCheck
+  readonly #keyColumns: readonly string[]
+  readonly #indexes: ReadonlyMap<string, readonly string[]>
+  readonly #newMemory: () => MemoryRows
+  readonly #frozen: FrozenRows
+  readonly #frozenRows: MemoryRows
+  /** Concerned by an event since `old` was. */
+  #young: MemoryRows
+  #old: MemoryRows
+  #mostYoung = FIRST_YOUNG
+  readonly #spilled: SpilledRows
+  /** Hashes of what was asked for and was not in memory. */
+  readonly #missed = new HashIndex()
+  readonly #hash: (columns: readonly string[], value: string) => number
+
+  /**
+   * @param columns of its table
+   * @param indexes see `indexesOf`
+   */
   constructor(
     projection: Projection,
+    columns: readonly TableColumn[],
     indexes: readonly (readonly string[])[],
     frozen: FrozenRows = new Map(),
-    check?: RowCheck,
   ) {
-    super(projection, indexes)
-    this.check = check
-    this.#name = projection.name
+    const { name, keyColumns } = projection
+    this.check = rowCheck(columns)
+    this.#keyColumns = keyColumns
+    this.#indexes = new Map(indexes.map((each) => [columnsText(each), each]))
+    const keyName = columnsText(keyColumns)
+    this.#hash = (of, value) => {
+      const columnsName = columnsText(of)
+      return hashKey(columnsName === keyName ? `${name}\0${value}` : `${name}\0${columnsName}\0${value}`)
+    }
+    this.#newMemory = () => new MemoryRows(projection, indexes)
+    this.#young = this.#newMemory()
+    this.#old = this.#newMemory()
+    this.#spilled = new SpilledRows(columns, indexes, this.#hash)
     this.#frozen = frozen
-    for (const [key, row] of frozen) if (row !== null) super.set(key, row)
+    this.#frozenRows = this.#newMemory()
+    for (const [key, row] of frozen) if (row !== null) this.#frozenRows.set(key, row)
   }
 
-  override get(key: string): Row | null {
-    const row = super.get(key)
-    if (row === null) this.#missed.add(key)
-    return row
+  get(key: string): Row | null {
+    return this.#find(columnsText(this.#keyColumns), this.#keyColumns, key)
   }
 
-  override find(columns: string, value: string): Row | null {
-    const row = super.find(columns, value)
-    if (row === null) this.#missed.add(`${columns}\0${value}`)
-    return row
+  find(columns: string, value: string): Row | null {
+    return this.#find(columns, this.#indexes.get(columns) ?? this.#keyColumns, value)
   }
 
-  override set(key: string, row: Row | null): void {
-    super.set(key, row)
-    if (row === null) this.#missed.add(key)
-    else this.#missed.delete(key)
+  set(key: string, row: Row | null): void {
+    this.#young.set(key, row)
   }
 
   isFrozen(key: string): boolean {
     return this.#frozen.has(key)
   }
 
-  /** What the fold made. */
-  *made(): Generator<Row> {
-    for (const [key, row] of this.rows) if (!this.#frozen.has(key)) yield row
+  /** To be called between events: puts away what has not been concerned for long when there is too much. */
+  makeRoom(): void {
+    if (this.#young.rows.size < this.#mostYoung) return
+    this.#putAway()
+    const { meanBytes } = this.#spilled
+    if (meanBytes > 0) this.#mostYoung = Math.min(MOST_YOUNG, YOUNG_BYTES / meanBytes)
+  }
+
+  /** Puts all away: they can be written then, and not be changed any more. */
+  finish(): void {
+    this.#putAway()
+    this.#putAway()
+  }
+
+  /** Rows that the fold made, once it is finished. */
+  get count(): number {
+    return this.#spilled.count
+  }
+
+  /** The same as lines of COPY. */
+  lines(): Generator<Buffer> {
+    return this.#spilled.lines()
   }
 
   /**
-   * Hashes of all that was looked at, there or not: a row of which another stretch has events too depends on which of
-   * them came first.
+   * Hashes of all that was looked at, there or not, once it is finished: a row of which another stretch has events too depends
+   * on which of them came first.
    */
   *touched(): Generator<number> {
-    for (const key of this.#missed) yield hashKey(`${this.#name}\0${key}`)
-    for (const key of this.rows.keys()) if (!this.#frozen.has(key)) yield hashKey(`${this.#name}\0${key}`)
-    for (const [columns, value, key] of this.indexed())
-      if (!this.#frozen.has(key)) yield hashKey(`${this.#name}\0${columns}\0${value}`)
+    yield* this.#missed.hashes()
+    yield* this.#spilled.hashes()
   }
+
+  close(): void {
+    this.#spilled.close()
+  }
+
+  /** Whatever is found is young then, so that `set` has nothing to look for. */
+  #find(name: string, columns: readonly string[], value: string): Row | null {
+    const young = this.#young.find(name, value)
+    if (young !== null) return young
+    const frozen = this.#frozenRows.find(name, value)
+    if (frozen !== null) return frozen
+    const old = this.#old.find(name, value)
+    if (old !== null) {
+      this.#old.set(this.#keyOf(old), null)
+      return this.#keep(old)
+    }
+    const hash = this.#hash(columns, value)
+    if (!this.#missed.has(hash)) this.#missed.add(hash, 0)
+    const spilled = this.#spilled.take(columns, value, hash)
+    return spilled === null ? null : this.#keep(spilled)
+  }
+
+  #keep(row: Row): Row {
+    this.#young.set(this.#keyOf(row), row)
+    return row
+  }
+
+  #keyOf(row: Row): string {
+    return rowKeyText(row, this.#keyColumns) as string
+  }
+
+  #putAway(): void {
+    for (const row of this.#old.rows.values()) this.#spilled.add(row)
+    this.#old = this.#young
+    this.#young = this.#newMemory()
+  }
+}
+
+export function* touchedIn(all: Iterable<UnitRows>): Generator<number> {
+  for (const rows of all) yield* rows.touched()
 }

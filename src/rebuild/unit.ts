@@ -1,22 +1,19 @@
 /** One piece of a rebuild: some partitions folded in memory, and their rows written to the new tables at once. */
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
-import type { Queryable } from '#src/store/checkpoint.ts'
-import { copyRows } from '#src/store/copy-rows.ts'
+import { copyLines } from '#src/store/copy-rows.ts'
 import { type DeadLetter, insertDeadLetters } from '#src/store/dead-letter.ts'
 import { noteFailed } from '#src/store/rebuild/job.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { ALL_PARTITIONS, addUnit } from '#src/store/rebuild/unit.ts'
-import { rowCheck } from '#src/store/row-check.ts'
-import { type TableColumn, tableColumns } from '#src/store/table-columns.ts'
-import { foldStretch } from './fold-stretch.ts'
+import { closeRows, columnsOf, foldStretch } from './fold-stretch.ts'
 import type { Held } from './held.ts'
 import { hashBytes, sortedHashes } from './key-hashes.ts'
 import { type LeftOut, letterOf, waitingGroup } from './letters.ts'
 import { type Places, placesJson } from './places.ts'
 import { eventsOf, type Reading } from './source.ts'
-import type { FrozenRows, UnitRows } from './unit-rows.ts'
+import { type FrozenRows, touchedIn, type UnitRows } from './unit-rows.ts'
 
 /** The same for all pieces of a rebuild. */
 export interface UnitNeeds {
@@ -46,12 +43,11 @@ export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]):
   const { pool, projections, held, reading, through, frozen, leftOut, filesLetters, onEvents } = needs
   const letters: DeadLetter[] = []
   let failed = 0
-  const columns = new Map<Projection, readonly TableColumn[]>()
-  for (const projection of projections) columns.set(projection, await columnsOf(pool, projection))
+  const columns = await columnsOf(pool, projections)
   const { rows, events } = await foldStretch({
     projections,
+    columns,
     frozen,
-    checks: new Map([...columns].map(([{ name }, each]) => [name, rowCheck(each)])),
     leftOut,
     waits: filesLetters,
     source: eventsOf(pool, { ...reading, partitions, through, after: null }),
@@ -67,11 +63,12 @@ export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]):
     signal: held.signal,
   })
   const place = new Map(partitions.map((partition) => [partition, through.get(partition) ?? { ms: 0, seq: 0 }]))
-  const written = await held.write(async (client) => {
+  const write = async (client: PoolClient) => {
     let count = 0
     for (const projection of projections) {
-      const made = rows.get(projection)?.made() ?? []
-      count += await copyRows(client, newTable(projection.table), columns.get(projection) ?? [], made)
+      const made = rows.get(projection) as UnitRows
+      await copyLines(client, newTable(projection.table), columns.get(projection) ?? [], made.lines())
+      count += made.count
     }
     if (letters.length > 0)
       await insertDeadLetters(
@@ -87,15 +84,10 @@ export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]):
     })
     await noteFailed(client, held.job.id, failed)
     return count
-  })
-  return { events, rows: written, failed }
-}
-
-/** The new table has the same. */
-function columnsOf(db: Queryable, { table, row }: Projection): Promise<readonly TableColumn[]> {
-  return tableColumns(db, table, Object.keys(row.properties))
-}
-
-function* touchedIn(all: Iterable<UnitRows>): Generator<number> {
-  for (const rows of all) yield* rows.touched()
+  }
+  try {
+    return { events, rows: await held.write(write), failed }
+  } finally {
+    closeRows(rows)
+  }
 }

@@ -4,13 +4,11 @@ import { RECORDER } from '#src/bus/index.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { readCheckpoints } from '#src/store/checkpoint.ts'
-import { copyRows } from '#src/store/copy-rows.ts'
 import { wantedNames } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { type Compared, compareTables } from '#src/store/rebuild/compare.ts'
 import { tableColumns } from '#src/store/table-columns.ts'
 import { inTransaction } from '#src/store/transaction.ts'
-import { hashKey } from './key-hashes.ts'
 import { readLeftOut } from './letters.ts'
 import { findMissing, type Missing } from './missing.ts'
 import type { RebuildNeeds } from './needs.ts'
@@ -130,21 +128,19 @@ export function comparable({ since }: Projection, before: string | null): string
   return since === null ? 'false' : `coalesce(t.${since} >= '${before}'::timestamptz, false)`
 }
 
+/** Into so many parts keys are divided. */
+const HASHES = 2 ** 20
+
 /** A temporary table with a share of the keys of both tables, always the same ones for the same keys. */
 async function sampleKeys(client: PoolClient, projection: Projection, share: number): Promise<string> {
   const { table, keyColumns } = projection
   const name = `${table}__sample`
-  const keys = keyColumns.map((column) => `${column}::text as ${column}`).join(', ')
-  const { rows } = await client.query<Record<string, string>>(
-    `select ${keys} from ${table} union select ${keys} from ${temporary(projection)}`,
-  )
-  const below = share * 2 ** 53
-  const columns = await tableColumns(client, table, keyColumns)
-  const wanted = rows.filter((row) => hashKey(keyColumns.map((column) => row[column]).join('\0')) < below)
+  const keys = keyColumns.join(', ')
   await client.query(
-    `create temporary table ${name} on commit drop as select ${keyColumns.join(', ')} from ${table} limit 0`,
+    `create temporary table ${name} on commit drop as
+     select ${keys} from (select ${keys} from ${table} union select ${keys} from ${temporary(projection)}) k
+     where hashtextextended(concat_ws(' ', ${keys}), 0) & ${HASHES - 1} < ${Math.ceil(share * HASHES)}`,
   )
-  await copyRows(client, name, columns, wanted)
   await client.query(`analyze ${name}`)
   return name
 }

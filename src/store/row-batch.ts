@@ -5,8 +5,8 @@
  */
 
 import type { PoolClient } from 'pg'
-import { parseExact } from '#src/events/exact-json.ts'
 import type { Queryable } from './checkpoint.ts'
+import { type Decoder, decoderOf } from './column-decoder.ts'
 import { copyRows } from './copy-rows.ts'
 import { type RowCheck, rowCheck } from './row-check.ts'
 import { type TableColumn, tableColumns, valueText } from './table-columns.ts'
@@ -134,47 +134,3 @@ function cast({ name, type }: TableColumn): string {
 }
 
 const AS_TEXT = { getTypeParser: () => (text: string) => text }
-
-type Decoder = (text: string | null) => unknown
-
-function decoderOf(type: string): Decoder {
-  const decode = decoderOfText(type)
-  return (text) => (text === null ? null : decode(text))
-}
-
-function decoderOfText(type: string): (text: string) => unknown {
-  switch (type) {
-    case 'json':
-    case 'jsonb':
-      return remembering(parseExact)
-    case 'boolean':
-      return (text) => text === 't'
-    case 'smallint':
-    case 'integer':
-    case 'bigint':
-    case 'real':
-    case 'double precision':
-      return Number
-    default:
-      return type.endsWith('[]') ? remembering(readArray) : (text) => text
-  }
-}
-
-/** Rows that are next to each other have much in common, such as their labels; nobody changes what a row holds. */
-function remembering(read: (text: string) => unknown): (text: string) => unknown {
-  let last: { readonly text: string; readonly value: unknown } | undefined
-  return (text) => {
-    if (last?.text !== text) last = { text, value: read(text) }
-    return last.value
-  }
-}
-
-/** As Postgres writes and reads a list of text; https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
-const ITEM = /"((?:[^"\\]|\\.)*)"|([^,{}]+)/gs
-
-function readArray(text: string): (string | null)[] {
-  return [...text.slice(1, -1).matchAll(ITEM)].map(([, quoted, plain]) => {
-    if (quoted !== undefined) return quoted.replace(/\\(.)/gs, '$1')
-    return plain === 'NULL' || plain === undefined ? null : plain
-  })
-}

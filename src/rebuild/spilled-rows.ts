@@ -1,0 +1,110 @@
+/** Rows put away to make room in memory: as lines of COPY, in which they will be written, and found by hashes. */
+import { rowKeyText } from '#src/consumer/rows.ts'
+import { decoderOf } from '#src/store/column-decoder.ts'
+import { lineOf, rowOf } from '#src/store/copy-line.ts'
+import type { TableColumn } from '#src/store/table-columns.ts'
+import { HashIndex } from './hash-index.ts'
+import { SpillFile } from './spill-file.ts'
+
+type Row = Readonly<Record<string, unknown>>
+
+const FIRST_ROWS = 1_024
+/** Lines read at once, in bytes. */
+const CHUNK_BYTES = 1 << 20
+
+export class SpilledRows {
+  readonly #columns: readonly TableColumn[]
+  readonly #decoders: readonly ((text: string | null) => unknown)[]
+  readonly #indexes: readonly (readonly string[])[]
+  readonly #hash: (columns: readonly string[], value: string) => number
+  readonly #file = new SpillFile()
+  readonly #numbers = new HashIndex()
+  /** Rows that were ever here, and where each ends. */
+  #added = 0
+  #ends = new Float64Array(FIRST_ROWS)
+  /** Rows that were taken back. */
+  readonly #taken = new Set<number>()
+
+  /**
+   * @param indexes lists of columns by which rows are found
+   * @param hash of what such columns hold
+   */
+  constructor(
+    columns: readonly TableColumn[],
+    indexes: readonly (readonly string[])[],
+    hash: (columns: readonly string[], value: string) => number,
+  ) {
+    this.#columns = columns
+    this.#decoders = columns.map(({ type }) => decoderOf(type))
+    this.#indexes = indexes
+    this.#hash = hash
+  }
+
+  /** Rows that are here. */
+  get count(): number {
+    return this.#added - this.#taken.size
+  }
+
+  /** Bytes that a row takes here, of those that there have been; 0 before there was one. */
+  get meanBytes(): number {
+    return this.#added === 0 ? 0 : this.#file.length / this.#added
+  }
+
+  add(row: Row): void {
+    const number = this.#added++
+    if (number === this.#ends.length) this.#ends = grown(this.#ends)
+    this.#file.append(lineOf(row, this.#columns))
+    this.#ends[number] = this.#file.length
+    for (const columns of this.#indexes) {
+      const value = rowKeyText(row, columns)
+      if (value !== null) this.#numbers.add(this.#hash(columns, value), number)
+    }
+  }
+
+  /** Takes back the row that has this value in these columns; null when there is none. @param hash of both */
+  take(columns: readonly string[], value: string, hash: number): Row | null {
+    for (const number of this.#numbers.numbersOf(hash)) {
+      if (this.#taken.has(number)) continue
+      const line = this.#file.read(this.#startOf(number), this.#ends[number] as number)
+      const row = rowOf(line.toString(), this.#columns, this.#decoders)
+      if (rowKeyText(row, columns) !== value) continue
+      this.#taken.add(number)
+      return row
+    }
+    return null
+  }
+
+  /** The lines of all rows that are here, many at a time. */
+  *lines(): Generator<Buffer> {
+    for (let first = 0; first < this.#added; ) {
+      if (this.#taken.has(first)) {
+        first++
+        continue
+      }
+      const from = this.#startOf(first)
+      let next = first + 1
+      while (next < this.#added && !this.#taken.has(next) && (this.#ends[next] as number) - from <= CHUNK_BYTES) next++
+      yield this.#file.read(from, this.#ends[next - 1] as number)
+      first = next
+    }
+  }
+
+  /** Of all by which rows here are or were found. */
+  hashes(): Float64Array {
+    return this.#numbers.hashes()
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+
+  #startOf(number: number): number {
+    return number === 0 ? 0 : (this.#ends[number - 1] as number)
+  }
+}
+
+function grown(ends: Float64Array): Float64Array<ArrayBuffer> {
+  const more = new Float64Array(ends.length * 2)
+  more.set(ends)
+  return more
+}
