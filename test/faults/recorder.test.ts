@@ -35,8 +35,10 @@ test('events in the hands of a recorder that is killed, or that sleeps through i
   await arrive(cluster, 200)
   await holding(cluster, async () => {
     first.pause()
+    const its = await writersWaiting(cluster) // they don't wait for ever, and another takes a while to start
     await addServices()
-    await waitUntil(async () => (await writersWaiting(cluster)) > 1, { timeoutMs: 20_000, what: 'another to follow' })
+    const another = async () => (await writersWaiting(cluster)).some((pid) => !its.includes(pid))
+    await waitUntil(another, { timeoutMs: 20_000, what: 'another to follow' })
   })
   first.resume()
   await arrive(cluster, 200)
@@ -53,9 +55,9 @@ async function arrive({ record }: Cluster, count: number): Promise<void> {
   await waitUntil(() => record.acknowledged.size > before + count, { timeoutMs: 20_000 })
 }
 
-async function writersWaiting({ query }: Cluster): Promise<number> {
+async function writersWaiting({ query }: Cluster): Promise<number[]> {
   const statement = `select pid from pg_locks where relation = 'resource_activity'::regclass and not granted`
-  return (await query(statement)).length
+  return (await query<{ pid: number }>(statement)).map(({ pid }) => pid)
 }
 
 /** Runs something while a recorder is in the middle of a transaction: it has loaded its rows, and can't write them. */
@@ -64,7 +66,7 @@ async function holding(cluster: Cluster, run: () => Promise<void>): Promise<void
   await holder.connect()
   try {
     await holder.query('begin; lock table resource_activity in exclusive mode')
-    await waitUntil(async () => (await writersWaiting(cluster)) > 0, { what: 'a recorder to be writing' })
+    await waitUntil(async () => (await writersWaiting(cluster)).length > 0, { what: 'a recorder to be writing' })
     await run()
   } finally {
     await holder.query('commit')

@@ -89,7 +89,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/consumer/commit-batch.ts',
     edits: [{ find: 'if (stale.length > 0) throw new StaleOwner(stale)', replace: '' }],
     caughtBy: 'test/faults/recorder.test.ts',
-    saying: /differs from the log/,
+    saying: /differs from the log|are not what the log says/,
   },
   {
     name: 'record-rows-blindly',
