@@ -26,6 +26,7 @@ export interface Decider {
 
 /** @param nowMs by the clock of Postgres */
 export function createDecider(nowMs: number): Decider {
+  /** Of those versions of which something is not the newest. */
   const newest = new Map<KnownVersion, Newest>()
 
   function isAmongNewest(version: KnownVersion, scheduledForMs: number): boolean {
@@ -45,7 +46,10 @@ export function createDecider(nowMs: number): Decider {
       isAmongNewest: () => isAmongNewest(version, scheduledForMs),
       graceMs: MISSED_AFTER_MS,
     })
-    return decision === 'run' ? { what: 'run' } : { what: 'skip', reason: decision }
+    if (decision === 'run') return { what: 'run' }
+    const instead = decision === 'coalesced' ? newest.get(version)?.fromMs : undefined
+    const reason = instead === undefined ? decision : `${decision}: ${new Date(instead).toISOString()} was due`
+    return { what: 'skip', reason }
   }
 
   return {

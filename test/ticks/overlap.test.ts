@@ -134,7 +134,7 @@ test('a tick that catching up leaves out takes nobody’s place', async (t) => {
   assert.deepEqual(
     rows.map(({ state, reason }) => [state, reason]),
     [
-      ['skipped', 'coalesced'],
+      ['skipped', `coalesced: ${new Date(instants[1] ?? 0).toISOString()} was due`],
       ['done', null],
     ],
   )

@@ -29,16 +29,18 @@ test('after a standstill each tick is run or left out as the policy says, and it
   const second = Math.floor(Date.now() / 1000) * 1000
   const missed = [600_000, 400_000, 120_000, 90_000].map((ageMs) => second - ageMs)
   const far = second + 86_400_000
+  /** Left out for what was run instead. */
+  const coalesced = (ms = 0) => `skipped: coalesced: ${new Date(ms).toISOString()} was due`
   const cases: [string, Job['policy'], string[]][] = [
     ['none', { catchUp: 'skip' }, ['skipped: missed', 'skipped: missed', 'skipped: missed', 'skipped: missed']],
-    ['newest', { catchUp: 'latest' }, ['skipped: coalesced', 'skipped: coalesced', 'skipped: coalesced', 'done']],
+    ['newest', { catchUp: 'latest' }, [...Array<string>(3).fill(coalesced(missed[3])), 'done']],
     ['every', { catchUp: 'all', overlap: 'allow' }, ['done', 'done', 'done', 'done']],
     [
       'window',
       { catchUp: 'all', overlap: 'allow', windowMs: 200_000 },
       ['skipped: too old', 'skipped: too old', 'done', 'done'],
     ],
-    ['number', { catchUp: 'all', overlap: 'allow', maxCatchUp: 3 }, ['skipped: coalesced', 'done', 'done', 'done']],
+    ['number', { catchUp: 'all', overlap: 'allow', maxCatchUp: 3 }, [coalesced(missed[1]), 'done', 'done', 'done']],
   ]
   const jobs = cases.map(([name, policy]) => missedJob(name, [...missed, far], policy))
   const before = await world.start(jobs)
@@ -204,7 +206,7 @@ test('a long standstill is written down in batches, and what is due meanwhile do
     grid(200, since + 200, rows.at(-1)?.at ?? 0),
   )
   assert.deepEqual(
-    new Set(rows.map(({ state, reason }) => `${state} ${reason}`)),
+    new Set(rows.map(({ state, reason }) => `${state} ${reason?.split(':')[0] ?? null}`)),
     new Set(['skipped coalesced', 'done null']),
   )
   assert.ok(
