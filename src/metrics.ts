@@ -235,6 +235,11 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
       labelNames: ['job'],
       registers,
     }),
+    ticksWithoutRedis: new Gauge({
+      name: 'millrace_ticks_without_redis',
+      help: "1 while this process sees no Redis that ticks could go by, so that they go by Postgres' rounds; else 0.",
+      registers,
+    }),
     ticksOpen: new Gauge<'job'>({
       name: 'millrace_ticks_open',
       help: 'Ticks that wait or run, anywhere, as this process last looked.',

@@ -30,6 +30,8 @@ export interface AuditorOptions {
   readonly log: Log
   /** Whether ticks come by way of Redis just now; if not, the auditor is the one that ticks. */
   isRedisThere(): boolean
+  /** Called with each round: whether it goes on without Redis. */
+  onRound(alone: boolean): void
   /** Gaps it closed: opened to be run, or skipped. */
   onClosed(opened: number, skipped: number): void
 }
@@ -47,11 +49,12 @@ const REST_MS = 10_000
 const TIMEOUT_MS = 10_000
 const PAGE = 50
 
-export function startAuditor({ catalog, pool, log, isRedisThere, onClosed }: AuditorOptions): Loop {
+export function startAuditor({ catalog, pool, log, isRedisThere, onRound, onClosed }: AuditorOptions): Loop {
   const seen = createSeen()
   let goOn = false
   return startLoop('tick-auditor', log, async () => {
     const alone = !isRedisThere()
+    onRound(alone)
     const everyMs = alone ? ALONE_EVERY_MS : EVERY_MS
     const graceMs = alone ? ALONE_GRACE_MS : GRACE_MS
     const audit = inTransaction(pool, TIMEOUT_MS, async (tx) => {

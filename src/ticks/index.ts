@@ -108,6 +108,7 @@ export function startTicks({
     pool,
     log,
     isRedisThere: () => emitter.trouble() === null,
+    onRound: (alone) => metrics.ticksWithoutRedis.set(alone ? 1 : 0),
     onClosed(opened, skipped) {
       metrics.tickGaps.inc({ how: 'opened' }, opened)
       metrics.tickGaps.inc({ how: 'skipped' }, skipped)

@@ -58,6 +58,7 @@ test('without Redis the ledger ticks by itself, and each instant is decided', as
   const replica = await world.start([job], { redisUrl: `redis://127.0.0.1:${await freePort()}` })
   await waitUntil(async () => (await effects()).length >= 8, { timeoutMs: 20_000 })
   assert.match(replica.trouble() ?? '', /Redis/)
+  assert.equal((await replica.metrics.ticksWithoutRedis.get()).values[0]?.value, 1)
   const rows = await world.settled('alone')
   assert.deepEqual(
     rows.map(({ at }) => at),
