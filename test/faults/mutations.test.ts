@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { FAILPOINTS } from './harness/failpoints.ts'
 import { notices } from './harness/mutant.ts'
 import { changesOf, MUTATIONS, mutate, mutationNamed } from './harness/mutations.ts'
 
-test('every mutation still fits the source it changes', () => {
-  for (const { name, file, edits } of MUTATIONS.flatMap(changesOf)) {
+test('every mutation and every failpoint still fits the source it changes', () => {
+  for (const { name, file, edits } of [...MUTATIONS, ...FAILPOINTS].flatMap(changesOf)) {
     const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
     assert.notEqual(mutate(source, edits, name), source)
   }

@@ -146,7 +146,7 @@ export const REBUILD_FAILPOINTS: readonly Failpoint[] = [
   before('when the new table is made', 'src/rebuild/prepare.ts', 'const { ids } = await readLeftOut('),
   before('before a piece is written', UNIT, 'const place = new Map(partitions.map('),
   before('before a piece commits', UNIT, 'await noteFailed(client, held.job.id, failed)'),
-  before('when a piece has committed', UNIT, 'return { events, rows: written, failed }'),
+  before('when a piece has committed', UNIT, 'closeRows(rows)\n'),
   before('when rows were carried over', 'src/rebuild/finish.ts', 'await dropTables(client, [startTable('),
   before('when the indexes are built', 'src/rebuild/finish.ts', 'const said = { eventsDone'),
   before('while it follows', 'src/rebuild/run.ts', 'await noteFollowed(client, id, placesJson(places))'),
@@ -185,13 +185,15 @@ export const RUN_FAILPOINTS: readonly Failpoint[] = [
 /** Nothing ends, but deletions are followed up at once. */
 export const CLEAR_AT_ONCE: Failpoint = { name: 'nowhere', file: CLEAR_RUNS, edits: AT_ONCE }
 
+/** All there are. */
+export const FAILPOINTS: readonly Failpoint[] = [
+  ...[...RETENTION_FAILPOINTS, ...RESTORE_FAILPOINTS, ...RUN_FAILPOINTS, ...TICK_FAILPOINTS, ...REBUILD_FAILPOINTS],
+  ...[CLEAR_AT_ONCE, REPARTITION_FREEZE, ...OWNER_FREEZES],
+]
+
 /** @throws Error when there is none */
 export function failpointNamed(name: string): Failpoint {
-  const all = [
-    ...[...RETENTION_FAILPOINTS, ...RESTORE_FAILPOINTS, ...RUN_FAILPOINTS, ...TICK_FAILPOINTS, ...REBUILD_FAILPOINTS],
-    ...[CLEAR_AT_ONCE, REPARTITION_FREEZE, ...OWNER_FREEZES],
-  ]
-  const found = all.find((each) => each.name === name)
+  const found = FAILPOINTS.find((each) => each.name === name)
   if (found) return found
   throw new Error(`no failpoint '${name}'`)
 }
