@@ -7,7 +7,7 @@ const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([sch
 const Texts = Type.Array(Type.String())
 const UUID = '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$'
 
-const Moment = {
+const Moment: typeof When = {
   ...When,
   description: 'ISO 8601 with `T` or a space between date and time, a date alone, or seconds since 1970 as a number.',
 }

@@ -14,8 +14,11 @@ export async function assertProjected(databaseUrl: string): Promise<void> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 })
   pool.on('error', () => {})
   try {
-    // What the recorder lost is brought on from the log; what it had and the log never got is found out.
-    const late = `select from projection_behind
+    // The recorder comes as far as the log is; what it lost is brought on, and what it had and the log never got is found out.
+    const late = `select where not exists (select from event)
+      union all select from event e left join checkpoint c on c."group" = 'recorder' and c.partition = e.partition
+        where c.partition is null or (c.entry_ms, c.entry_seq) < (e.entry_ms, e.entry_seq)
+      union all select from projection_behind
       union all select from loss where "group" = 'persister' and not settled
       union all select from projection where state = 'partial' or rebuild is not null`
     await waitUntil(async () => (await pool.query(late)).rowCount === 0, {

@@ -35,6 +35,7 @@ export async function load(redis: Redis, lasts: () => Promise<void>): Promise<vo
   const other = redis.duplicate({ retryStrategy: null })
   other.on('error', () => {})
   try {
+    await other.ping() // one that connects while Redis loads would wait until it has
     await redis.config('SET', 'key-load-delay', LOAD_DELAY_US)
     const loaded = redis.call('DEBUG', 'LOADAOF')
     let isOver = false
