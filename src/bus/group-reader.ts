@@ -121,7 +121,7 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
     const reply = await step(onLoss ? 1 : 0, at, eventCount)
     const standing = standingIn(reply, at)
     const nextNumber = numberIn(reply)
-    const loss = lossIn(reply, { group, partition, at, eventCount })
+    const loss = lossIn(reply, { group, partition, at, eventCount, standing, nextNumber })
     if (loss !== null && onLoss) {
       await onLoss(loss)
       await step(0, standing, nextNumber ?? eventCount)
@@ -208,9 +208,8 @@ type EnsureReply = [
   begins: string,
 ]
 
-interface Standing {
-  readonly group: string
-  readonly partition: number
+/** What is known of a group beside the reply: where it was, and where it stands now. */
+interface Looked extends Pick<BusLoss, 'group' | 'partition' | 'standing' | 'nextNumber'> {
   readonly at: EntryId
   readonly eventCount: number
 }
@@ -227,15 +226,14 @@ function numberIn([, , , , , nextNumber]: EnsureReply): number | null {
   return nextNumber === '' ? null : Number(nextNumber)
 }
 
-function lossIn(reply: EnsureReply, { group, partition, at, eventCount }: Standing): BusLoss | null {
+function lossIn(reply: EnsureReply, { at, eventCount, ...of }: Looked): BusLoss | null {
   const [, cause, , , nextId, nextNumber, nowMs] = reply
   if (cause === '') return null
   const now = nowMs > at.ms ? { ms: nowMs, seq: 0 } : null
   const toInclusive = nextId === '' ? now : idBefore(parseEntryId(nextId))
   const detail = describeLoss(reply, at, eventCount)
   const events = cause === 'missing' ? { events: Number(nextNumber) - eventCount } : {}
-  const [standing, next] = [standingIn(reply, at), numberIn(reply)]
-  return { group, partition, fromExclusive: at, toInclusive, standing, nextNumber: next, cause, ...events, detail }
+  return { ...of, fromExclusive: at, toInclusive, cause, ...events, detail }
 }
 
 function describeLoss([, cause, lastId, deliveredId, , nextNumber]: EnsureReply, at: EntryId, eventCount: number) {

@@ -1,25 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import pg from 'pg'
 import { takeCheckpoint } from '#src/store/checkpoint.ts'
 import { dayOf, makeDayPartitions } from '#src/store/day-partitions.ts'
 import { copyEntries } from '#src/store/event-log.ts'
-import { migrate } from '#src/store/migrate.ts'
 import { requestRebuild } from '#src/store/rebuild/job.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import { encode, entryOf, sentAt } from '#test/store/event-rows.ts'
-import { type TestScope, world } from '#test/world.ts'
+import { migratedPlace } from '#test/store/migrated.ts'
+import type { TestScope } from '#test/world.ts'
 import { millrace } from './millrace.ts'
 
 const EVENTS = 3_000
 
 /** A log with events of 30 resources, the recorder at its end, and tables that are not what the log says. */
 async function damaged(t: TestScope) {
-  const { databaseUrl, defer } = await world(t)
-  await migrate(databaseUrl, { timeoutMs: 0 })
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 })
-  pool.on('error', () => {})
-  defer(() => pool.end())
+  const { pool, databaseUrl } = await migratedPlace(t)
   await makeDayPartitions(pool, [dayOf(Date.now())])
   const client = await pool.connect()
   for (let i = 0; i < 30; i++) {

@@ -1,12 +1,10 @@
 /** A rebuild is killed at each of its steps, one after another: each goes on with what the one before has left. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import pg from 'pg'
 import { dayOf, makeDayPartitions } from '#src/store/day-partitions.ts'
 import { copyEntries } from '#src/store/event-log.ts'
-import { migrate } from '#src/store/migrate.ts'
 import { encode, entryOf, sentAt } from '#test/store/event-rows.ts'
-import { world } from '#test/world.ts'
+import { migratedPlace } from '#test/store/migrated.ts'
 import { startCommand } from './harness/command.ts'
 import { REBUILD_FAILPOINTS } from './harness/failpoints.ts'
 
@@ -24,11 +22,7 @@ const EXCHANGED = `
     to_regclass('resource_activity__from') as "from", to_regclass('resource_activity__was') as was`
 
 test('a rebuild that is killed at any of its steps is gone on with, and makes what the log says', async (t) => {
-  const { databaseUrl, defer } = await world(t)
-  await migrate(databaseUrl, { timeoutMs: 0 })
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 })
-  pool.on('error', () => {})
-  defer(() => pool.end())
+  const { pool, databaseUrl } = await migratedPlace(t)
   await makeDayPartitions(pool, [dayOf(Date.now())])
   let seq = 0
 
