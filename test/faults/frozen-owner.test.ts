@@ -89,9 +89,10 @@ for (const { first, name } of SCENES)
     await waitUntil(() => record.acknowledged.size > before + 400, { timeoutMs: 20_000 })
     await producer.stop()
     await assertKept()
+    // Not a comparison with who took each epoch: the one that slept may rightly keep what nobody took from it.
     const trespasses = await query(`
-      select moved.* from witness moved where not took and not exists (
+      select moved.* from witness moved where not took and exists (
         select from witness taker where taker.took and taker."group" = moved."group" and taker.partition = moved.partition
-          and taker.epoch = moved.epoch and taker.name = moved.name)`)
+          and taker.at < moved.at and taker.epoch >= moved.epoch and taker.name <> moved.name)`)
     assert.deepEqual(trespasses, [], 'a checkpoint was moved by a process that no longer owned it')
   })
