@@ -12,30 +12,35 @@ import { scanObject } from '#src/events/json-scan.ts'
 import type { EventSource, LateSource, PlacedEvent } from './merge.ts'
 import { type EntryPlace, isBefore } from './places.ts'
 
-/** The days to read. */
+/** Days to read. */
 export interface ArchivedDays {
-  readonly place: ArchivePlace
-  readonly manifests: readonly Manifest[]
-  /** Whether events of a name are wanted. */
-  readonly wants: (name: string) => boolean
+  /** A source for each of them that has events of a partition; its parts are read one after the other. */
+  eventsOf(partition: number, through: EntryPlace): LateSource[]
 }
 
 /** An event may have been taken before it occurred, when a sender's clock was ahead: by days at most, or it isn't in this day. */
 const AHEAD_MS = 3 * 86_400_000
 
-/** A source for each archived day that has events of a partition; its parts are read one after the other. */
-export function archivedEvents(
-  { place, manifests, wants }: ArchivedDays,
-  partition: number,
-  through: EntryPlace,
-): LateSource[] {
-  return manifests.flatMap(({ day, parts }) => {
-    const holding = parts.filter(({ first, last }) => first[0] <= partition && partition <= last[0])
-    const [first] = holding
-    if (first === undefined) return []
-    const notBeforeMs = first.first[0] === partition ? first.first[1] : Date.parse(day) - AHEAD_MS
-    return [{ notBeforeMs, open: () => eventsIn(place, holding, partition, through, wants) }]
-  })
+/**
+ * Days of an archive; null where there is none to read.
+ * @param wants whether events of a name are wanted
+ */
+export function archivedDays(
+  place: ArchivePlace | null,
+  manifests: readonly Manifest[],
+  wants: (name: string) => boolean,
+): ArchivedDays | null {
+  if (place === null || manifests.length === 0) return null
+  return {
+    eventsOf: (partition, through) =>
+      manifests.flatMap(({ day, parts }) => {
+        const holding = parts.filter(({ first, last }) => first[0] <= partition && partition <= last[0])
+        const [first] = holding
+        if (first === undefined) return []
+        const notBeforeMs = first.first[0] === partition ? first.first[1] : Date.parse(day) - AHEAD_MS
+        return [{ notBeforeMs, open: () => eventsIn(place, holding, partition, through, wants) }]
+      }),
+  }
 }
 
 async function* eventsIn(

@@ -8,6 +8,7 @@ import { countGone } from '#src/store/rebuild/letter-places.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { ALL_PARTITIONS, BY_EVENT, type RebuildUnit, readUnits } from '#src/store/rebuild/unit.ts'
 import { tableColumns } from '#src/store/table-columns.ts'
+import { archivedDays } from './archived.ts'
 import type { Held } from './held.ts'
 import { readLeftOut } from './letters.ts'
 import type { RebuildNeeds } from './needs.ts'
@@ -63,7 +64,7 @@ async function notAsTheLog(
 ): Promise<string | null> {
   const { pool, place } = needs
   const wants = (name: string) => targets.some((projection) => projection.stepFor(name) !== null)
-  const archive = place !== null && archived.length > 0 ? { place, manifests: archived, wants } : null
+  const archive = archivedDays(place, archived, wants)
   const reading = { names: await wantedNames(pool, wants), archive, through, after: null }
   return held.write(async (client) => {
     const { places: leftOut } = await readLeftOut(client, targets, held.job.id)

@@ -7,13 +7,14 @@ import { noteStart, readRebuild } from '#src/store/rebuild/job.ts'
 import { dropLetters } from '#src/store/rebuild/letter-places.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { readUnits } from '#src/store/rebuild/unit.ts'
+import { archivedDays } from './archived.ts'
+import { awaitLog } from './await-log.ts'
 import type { Held } from './held.ts'
 import { hashesOf, haveCommon } from './key-hashes.ts'
 import { readLeftOut } from './letters.ts'
 import type { RebuildNeeds } from './needs.ts'
 import { BEGINNING, isBefore, placesJson } from './places.ts'
 import { frozenRows, type Start } from './prepare.ts'
-import { awaitLog } from './source.ts'
 import { makeUnit, type UnitNeeds } from './unit.ts'
 import type { FrozenRows } from './unit-rows.ts'
 import { startWorker, type UnitMaker } from './unit-worker.ts'
@@ -100,7 +101,7 @@ async function makeAll(
     filesLetters: targets.some(({ name, version }) => versions.get(name) !== version),
   }
   const names = await wantedNames(pool, wants)
-  const archive = place !== null && missing.archived.length > 0 ? { place, manifests: missing.archived, wants } : null
+  const archive = archivedDays(place, missing.archived, wants)
   const { connectionString } = pool.options
   const here: UnitNeeds = { ...common, pool, projections: targets, held, reading: { names, archive }, onEvents }
   const makers: UnitMaker[] = []

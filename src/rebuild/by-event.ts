@@ -12,6 +12,7 @@ import { readStanding } from '#src/store/projection-gate.ts'
 import { noteFailed } from '#src/store/rebuild/job.ts'
 import { finishNewTable, newTable, startTable } from '#src/store/rebuild/tables.ts'
 import { addUnit, BY_EVENT } from '#src/store/rebuild/unit.ts'
+import { archivedDays } from './archived.ts'
 import { beginAsOne } from './bulk.ts'
 import { foldPart, openFollower } from './follow.ts'
 import type { Held } from './held.ts'
@@ -40,8 +41,7 @@ export async function foldByEvent(
   const { versions } = await readStanding(pool)
   const filesLetters = targets.some(({ name, version }) => versions.get(name) !== version)
   const wants = (name: string) => targets.some((projection) => projection.stepFor(name) !== null)
-  const { archived } = start.missing
-  const archive = place !== null && archived.length > 0 ? { place, manifests: archived, wants } : null
+  const archive = archivedDays(place, start.missing.archived, wants)
   const eventsTotal = await logSize(pool)
   const partitions = [...start.through.keys()]
   const reading = { names: await wantedNames(pool, wants), archive, partitions, through: start.through, after: null }

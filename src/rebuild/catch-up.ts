@@ -9,10 +9,10 @@ import { readCheckpoints } from '#src/store/checkpoint.ts'
 import { insertDeadLetters } from '#src/store/dead-letter.ts'
 import { closeGate, lockBehind, moveBehind, passGate, readStanding, standBehind } from '#src/store/projection-gate.ts'
 import { inTransaction } from '#src/store/transaction.ts'
+import { awaitLog } from './await-log.ts'
 import { type Follower, follow, openFollower } from './follow.ts'
 import type { RebuildNeeds } from './needs.ts'
 import type { Places } from './places.ts'
-import { awaitLog } from './source.ts'
 
 /** With the gate closed the recorder waits, so there is little left to do by then. */
 const MOST_PARTS = 2

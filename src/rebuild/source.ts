@@ -1,12 +1,8 @@
 /** Where a rebuild reads events: the log, and the archive for days that left it. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
-import { PERSISTER } from '#src/bus/index.ts'
-import { StoreUnavailable } from '#src/errors.ts'
-import { readCheckpoints } from '#src/store/checkpoint.ts'
-import { LAST_INDEX } from '#src/store/event-backfill.ts'
+import { LAST_INDEX } from '#src/store/event-position.ts'
 import { BEFORE_ALL, readStretch } from '#src/store/log-read.ts'
-import { type ArchivedDays, archivedEvents } from './archived.ts'
+import type { ArchivedDays } from './archived.ts'
 import { type EventSource, type LateSource, merge } from './merge.ts'
 import { BEGINNING, isBefore, type Places } from './places.ts'
 
@@ -23,9 +19,6 @@ export interface Reading {
 
 /** Events that are held at once, of all partitions together, and as many again that are on their way. */
 const HELD_ROWS = 5_000
-/** How long the log may be behind before it is said. */
-const PATIENCE_MS = 60_000
-const POLL_MS = 20
 
 /** Reads events in the order of their places, by partition or merged. */
 export function eventsOf(pool: Pool, { partitions, after, through, names, archive }: Reading): EventSource {
@@ -38,24 +31,9 @@ export function eventsOf(pool: Pool, { partitions, after, through, names, archiv
     const start = from === undefined ? BEFORE_ALL : { ...from, index: LAST_INDEX }
     const stretch = { partition, after: start, through: to, names, pageRows }
     sources.push({ notBeforeMs: 0, open: () => readStretch(pool, stretch) })
-    if (archive !== null && after === null) sources.push(...archivedEvents(archive, partition, to))
+    if (archive !== null && after === null) sources.push(...archive.eventsOf(partition, to))
   }
   return sources.length === 0 ? nothing() : merge(sources)
 }
 
 async function* nothing(): EventSource {}
-
-/** Waits until the log has everything up to these places: the groups that write it and that record go their own ways. */
-export async function awaitLog(pool: Pool, places: Places, signal: AbortSignal): Promise<void> {
-  const began = performance.now()
-  for (;;) {
-    const written = new Map((await readCheckpoints(pool, PERSISTER)).map((each) => [each.partition, each.position]))
-    const late = [...places].find(([partition, place]) => isBefore(written.get(partition) ?? BEGINNING, place))
-    if (late === undefined) return
-    if (performance.now() - began > PATIENCE_MS)
-      throw new StoreUnavailable(
-        `The log is behind the projections in partition ${late[0]}: start the service event-persister, then try again.`,
-      )
-    await sleep(POLL_MS, undefined, { signal })
-  }
-}

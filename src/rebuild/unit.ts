@@ -3,14 +3,14 @@ import type { Pool, PoolClient } from 'pg'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { copyLines } from '#src/store/copy-rows.ts'
-import { type DeadLetter, insertDeadLetters } from '#src/store/dead-letter.ts'
+import { insertDeadLetters } from '#src/store/dead-letter.ts'
 import { noteFailed } from '#src/store/rebuild/job.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { ALL_PARTITIONS, addUnit } from '#src/store/rebuild/unit.ts'
-import { closeRows, columnsOf, foldStretch } from './fold-stretch.ts'
+import { closeRows, columnsOf, type FailedEvent, foldStretch } from './fold-stretch.ts'
 import type { Held } from './held.ts'
 import { hashBytes, sortedHashes } from './key-hashes.ts'
-import { type LeftOut, letterOf, waitingGroup } from './letters.ts'
+import type { LeftOut } from './letters.ts'
 import { type Places, placesJson } from './places.ts'
 import { eventsOf, type Reading } from './source.ts'
 import { type FrozenRows, touchedIn, type UnitRows } from './unit-rows.ts'
@@ -41,7 +41,7 @@ export const MOST_FAILED = 10_000
 /** Folds a piece and writes it, all or nothing. @throws RebuildRefused when too many events fail */
 export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]): Promise<UnitMade> {
   const { pool, projections, held, reading, through, frozen, leftOut, filesLetters, onEvents } = needs
-  const letters: DeadLetter[] = []
+  const failures: FailedEvent[] = []
   let failed = 0
   const columns = await columnsOf(pool, projections)
   const { rows, events } = await foldStretch({
@@ -51,13 +51,14 @@ export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]):
     leftOut,
     waits: filesLetters,
     source: eventsOf(pool, { ...reading, partitions, through, after: null }),
-    onFailure({ projection, event, reason }) {
+    onFailure(failure) {
+      const { projection, reason } = failure
       failed++
       if (failed > MOST_FAILED)
         throw new RebuildRefused(
           `${projection.name} fails on more than ${MOST_FAILED} events, the last time with «${reason}»: correct it first.`,
         )
-      if (filesLetters) letters.push(letterOf(projection, event, reason))
+      if (filesLetters) failures.push(failure)
     },
     onEvents,
     signal: held.signal,
@@ -70,11 +71,7 @@ export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]):
       await copyLines(client, newTable(projection.table), columns.get(projection) ?? [], made.lines())
       count += made.count
     }
-    if (letters.length > 0)
-      await insertDeadLetters(
-        client,
-        letters.map(({ group, ...letter }) => ({ ...letter, group: waitingGroup(held.job.id, group) })),
-      )
+    if (failures.length > 0) await fileLetters(client, held.job.id, failures)
     await addUnit(client, held.job.id, {
       partition: partitions.length === 1 ? (partitions[0] as number) : ALL_PARTITIONS,
       through: placesJson(place),
@@ -90,4 +87,14 @@ export async function makeUnit(needs: UnitNeeds, partitions: readonly number[]):
   } finally {
     closeRows(rows)
   }
+}
+
+/** How letters are made comes with the client of Redis: 10 MB of a thread, which seldom has any to file. */
+async function fileLetters(client: PoolClient, rebuild: number, failures: readonly FailedEvent[]): Promise<void> {
+  const { letterOf, waitingGroup } = await import('./letters.ts')
+  const letters = failures.map(({ projection, event, reason }) => letterOf(projection, event, reason))
+  await insertDeadLetters(
+    client,
+    letters.map(({ group, ...letter }) => ({ ...letter, group: waitingGroup(rebuild, group) })),
+  )
 }

@@ -9,11 +9,12 @@ import { readStanding } from '#src/store/projection-gate.ts'
 import { type Compared, compareTables } from '#src/store/rebuild/compare.ts'
 import { tableColumns } from '#src/store/table-columns.ts'
 import { inTransaction } from '#src/store/transaction.ts'
+import { archivedDays } from './archived.ts'
+import { awaitLog } from './await-log.ts'
 import { readLeftOut } from './letters.ts'
 import { findMissing, type Missing } from './missing.ts'
 import type { RebuildNeeds } from './needs.ts'
 import type { Places } from './places.ts'
-import { awaitLog } from './source.ts'
 import { foldIntoTemporary, temporary } from './temporary-fold.ts'
 
 export interface Verified extends Compared {
@@ -54,10 +55,7 @@ export async function verifyProjections(
     const leftOut = await readLeftOut(client, projections)
     await awaitLog(pool, places, options.signal)
     const wants = (name: string) => projections.some((projection) => projection.stepFor(name) !== null)
-    const archive =
-      needs.place !== null && missing.archived.length > 0
-        ? { place: needs.place, manifests: missing.archived, wants }
-        : null
+    const archive = archivedDays(needs.place, missing.archived, wants)
     const reading = { names: await wantedNames(pool, wants), archive, through: places, after: null }
     const fold = { leftOut: leftOut.places, waits: false, reading, signal: options.signal }
     const passedOver = await foldIntoTemporary(needs, client, projections, fold)

@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import type { Criteria } from '#src/events/filter.ts'
 import type { CheckpointPosition } from './checkpoint.ts'
+import type { EventPosition } from './event-position.ts'
 import { columns, type StoredEvent, StoredRow } from './event-query/columns.ts'
 import { and } from './event-query/fragments.ts'
 import type { Key } from './event-query/spans.ts'
@@ -10,14 +11,6 @@ import { matches } from './event-query/where.ts'
 import { inOrder, settingsFor } from './event-query/window.ts'
 import type { Store } from './pool.ts'
 import { type FragmentSqlToken, row, sql } from './sql.ts'
-
-/** An event's place in a partition: that of its entry, and its own in the entry's batch. */
-export interface EventPosition extends CheckpointPosition {
-  readonly index: number
-}
-
-/** After every event of an entry. */
-export const LAST_INDEX = 2_147_483_647
 
 /** Begins after a place, or at the beginning. */
 export interface BackfillPage {

@@ -2,7 +2,7 @@
 import { escapeLiteral, type Pool } from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
 import type { Queryable } from './checkpoint.ts'
-import { type EventPosition, LAST_INDEX } from './event-backfill.ts'
+import { type EventPosition, LAST_INDEX } from './event-position.ts'
 import { LOG_ROW_COLUMNS, type LogRow, LogRowReader } from './log-row.ts'
 import { listDays, namesIn } from './retention/log-days.ts'
 import { cutAfter, GRACE_MS } from './silence.ts'

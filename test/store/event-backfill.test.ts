@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { criteriaOf } from '#src/events/filter.ts'
-import {
-  type BackfillPage,
-  type EventPosition,
-  type GapPage,
-  LAST_INDEX,
-  readBackfill,
-  readGap,
-} from '#src/store/event-backfill.ts'
+import { type BackfillPage, type GapPage, readBackfill, readGap } from '#src/store/event-backfill.ts'
 import { insertEntries } from '#src/store/event-log.ts'
+import { type EventPosition, LAST_INDEX } from '#src/store/event-position.ts'
 import { migrate } from '#src/store/migrate.ts'
 import { createStore } from '#src/store/pool.ts'
 import { type TestScope, world } from '#test/world.ts'

@@ -9,14 +9,8 @@ import type { Gap, Tail, TailListener } from '#src/bus/tail.ts'
 import { type Criteria, compileFilter } from '#src/events/filter.ts'
 import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
-import {
-  type BackfillPage,
-  type EventPosition,
-  type GapPage,
-  LAST_INDEX,
-  readBackfill,
-  readGap,
-} from '#src/store/event-backfill.ts'
+import { type BackfillPage, type GapPage, readBackfill, readGap } from '#src/store/event-backfill.ts'
+import { type EventPosition, LAST_INDEX } from '#src/store/event-position.ts'
 import type { StoredEvent } from '#src/store/event-query/columns.ts'
 import type { Store } from '#src/store/pool.ts'
 import { CLOSE, closeSocket } from './closing.ts'
