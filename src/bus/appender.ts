@@ -1,6 +1,6 @@
 import type { EncodedEvent } from '#src/events/encode.ts'
 import type { QueueState } from '#src/queue-gauges.ts'
-import { type AppendCallOptions, createAppendCall, type Guard } from './append-call.ts'
+import { type AppendCallOptions, createAppendCall, type Guard, type Turned } from './append-call.ts'
 import { awaitLayout, Moved } from './await-layout.ts'
 import {
   type Appender,
@@ -99,30 +99,37 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
 
   async function appendExpecting(
     events: readonly EncodedEvent[],
-    { aggregate, expected, next }: ExpectedVersion,
+    { aggregate, expected, next, epoch }: ExpectedVersion,
   ): Promise<AppendResult | VersionConflict> {
     const guard = (partition: number) => ({ names: [keys.version(partition, aggregate)], expected, next: next ?? '' })
-    const appended = await appendGuarded(events, guard)
+    const appended = await appendGuarded(events, guard, epoch)
+    if (appended === 'moved') return { actual: null }
     return 'conflict' in appended ? { actual: Number(appended.conflict) } : appended
   }
 
-  async function appendDecision(events: readonly EncodedEvent[], { aggregates, last }: Basis) {
-    const appended = await appendGuarded(events, (partition) => ({
+  async function appendDecision(events: readonly EncodedEvent[], { aggregates, known }: Basis) {
+    const guard = (partition: number) => ({
       names: aggregates.map((aggregate) => keys.decision(partition, aggregate)),
-      // One of another layout is none here: there is no key of it.
-      expected: last === undefined ? '' : last?.partition === partition ? formatEntryId(last.id) : 'none',
+      expected: known === undefined ? '' : known.last === null ? 'none' : formatEntryId(known.last.id),
       next: 'entry',
-    }))
-    return 'conflict' in appended ? null : appended
+    })
+    const appended = await appendGuarded(events, guard, known?.epoch ?? null)
+    return appended === 'moved' || 'conflict' in appended ? null : appended
   }
 
-  async function appendGuarded(events: readonly EncodedEvent[], guard: (partition: number) => Guard) {
+  /** @param epoch the only one under which the guard means something; null for any */
+  async function appendGuarded(
+    events: readonly EncodedEvent[],
+    guard: (partition: number) => Guard,
+    epoch: number | null,
+  ): Promise<AppendResult | Turned | 'moved'> {
     const [first] = events
     if (first === undefined) return { duplicates: new Set<number>(), entries: [] }
     if (events.some(({ keyHash }) => keyHash !== first.keyHash))
       throw new RangeError('events that expect a version must have one ordering key')
     for (;;) {
       const now = layout.current
+      if (epoch !== null && now.epoch !== epoch) return 'moved'
       const partition = first.keyHash % now.partitions
       try {
         const reply = await send(partition, now, events, guard(partition))
@@ -154,7 +161,9 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
     }
   }
 
-  return { append, appendExpecting, versionOf, appendDecision, lastDecision }
+  const layoutEpoch = () => layout.current.epoch
+
+  return { append, appendExpecting, versionOf, layoutEpoch, appendDecision, lastDecision }
 }
 
 function lanesFor({ partitions }: Partitioning): Lane[] {

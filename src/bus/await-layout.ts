@@ -25,7 +25,9 @@ export async function awaitLayout(redis: Client, keys: Keys, layout: Layout): Pr
     if (now.changing) await abandonStaleChange(redis, keys)
     else if (await applyLayout(redis, keys, now, waitedMs > ALL_LOOKED_MS)) return
     if (waitedMs >= PATIENCE_MS)
-      throw new BusUnavailable('The number of partitions is being changed; send the same again in a moment.')
+      throw new BusUnavailable('The number of partitions is being changed; send the same again in a moment.', {
+        mayBeDone: false,
+      })
     await sleep(LOOK_EVERY_MS)
   }
 }

@@ -52,7 +52,8 @@ export interface Appender {
   append(events: readonly EncodedEvent[]): Promise<AppendResult>
   /**
    * Appends events of one ordering key if their aggregate has had just as many events as the writer read; else nothing
-   * is written and the answer says how many it has had. A version that Redis does not know any more is taken as read.
+   * is written and the answer says how many it has had. A version that Redis does not know any more is taken as read,
+   * unless the partitions were changed since it was read.
    * Where the answer was lost, the same call tells whether they are in: they are duplicates then.
    * @throws BusUnavailable like `append`
    */
@@ -63,8 +64,14 @@ export interface Appender {
    */
   versionOf(keyHash: number, aggregate: string): Promise<number | null>
   /**
+   * The epoch of the layout, as far as this process knows. Versions and decisions are known by partition, so what was read
+   * under one layout can't be compared under another. Everything appended under one is applied before the next one holds.
+   */
+  layoutEpoch(): number
+  /**
    * Appends a decision on things whose events need no version, since others tell of them as well. Nothing is written, and
-   * the answer is null, if another one was decided on since the one that the writer knows. The events are of one ordering key.
+   * the answer is null, if another one was decided on since the one that the writer knows, or the partitions were changed.
+   * The events are of one ordering key.
    * @throws BusUnavailable like `append`
    */
   appendDecision(events: readonly EncodedEvent[], basis: Basis): Promise<AppendResult | null>
@@ -84,8 +91,13 @@ export interface DecidedAt {
 /** What a decision is about, and what it was decided on. */
 export interface Basis {
   readonly aggregates: readonly string[]
-  /** The last decision that the writer knows of; null for none; left out for one that holds whatever was decided before. */
-  readonly last?: DecidedAt | null
+  /** What the writer knows; left out for a decision that holds whatever was decided before. */
+  readonly known?: {
+    /** The last decision; null for none. */
+    readonly last: DecidedAt | null
+    /** The layout's epoch before anything was read. */
+    readonly epoch: number
+  }
 }
 
 /** What a writer read before it decided. */
@@ -93,13 +105,16 @@ export interface ExpectedVersion {
   readonly aggregate: string
   /** Events the aggregate had; any other integer that was given as `next`. */
   readonly expected: number
+  /** The layout's epoch before the aggregate was read. */
+  readonly epoch: number
   /** The version from then on; when left out, `expected` and the number of events. */
   readonly next?: number
 }
 
-/** Somebody else was faster. A lost race: read again and decide again. */
+/** Somebody else was faster, or may have been. A lost race: read again and decide again. */
 export interface VersionConflict {
-  readonly actual: number
+  /** Null when the partitions were changed: what was read tells nothing any more. */
+  readonly actual: number | null
 }
 
 /** -1, 0 or 1: the order of two positions as integers. */

@@ -16,12 +16,15 @@ export async function appendSurely(
   version: ExpectedVersion,
   { until, nowMs }: { readonly until: number; readonly nowMs: () => number },
 ): Promise<AppendResult | VersionConflict> {
-  for (let mayBeDone = false; ; ) {
+  for (let doubt: BusUnavailable | null = null; ; ) {
     try {
-      return await producer.appendExpecting(events, version)
+      const appended = await producer.appendExpecting(events, version)
+      // Ids are known by partition: once these were changed nobody can tell, and deciding anew could do it twice.
+      if (doubt !== null && 'actual' in appended && appended.actual === null) return Promise.reject(doubt)
+      return appended
     } catch (error) {
-      mayBeDone ||= error instanceof BusUnavailable && error.mayBeDone
-      if (!mayBeDone || nowMs() + ASK_AGAIN_MS >= until) throw error
+      if (error instanceof BusUnavailable && error.mayBeDone) doubt = error
+      if (doubt === null || nowMs() + ASK_AGAIN_MS >= until) throw error
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS))
     }
   }

@@ -21,7 +21,7 @@ export interface Subject<Row, Answer> {
 }
 
 interface Needs {
-  readonly producer: Pick<Producer, 'appendDecision' | 'lastDecision' | 'pressure'>
+  readonly producer: Pick<Producer, 'appendDecision' | 'lastDecision' | 'layoutEpoch' | 'pressure'>
   readonly commits: CommitWatch
   readonly encode: (event: Event) => EncodedEvent
   /** True when the group that makes the rows has applied what is there. */
@@ -38,6 +38,7 @@ export function decideAlone({ producer, commits, encode, hasApplied, nowMs, with
     const { resourceId } = subject
     const until = nowMs() + withinMs
     for (;;) {
+      const epoch = producer.layoutEpoch()
       let row = await subject.load()
       const last = await producer.lastDecision(hashOrderingKey(subject.orderedBy(row)), resourceId)
       if (last !== null) {
@@ -46,7 +47,7 @@ export function decideAlone({ producer, commits, encode, hasApplied, nowMs, with
       }
       const { events, answer } = await subject.decide(row)
       if (events.length === 0) return answer
-      const appended = await append(events, { aggregates: [resourceId], last })
+      const appended = await append(events, { aggregates: [resourceId], known: { last, epoch } })
       if (appended !== null) {
         await seen(appended, until)
         return answer

@@ -25,7 +25,7 @@ export interface Waiting extends Deciding<Versioned, unknown> {
 }
 
 interface Needs {
-  readonly producer: Pick<Producer, 'appendExpecting' | 'versionOf' | 'pressure'>
+  readonly producer: Pick<Producer, 'appendExpecting' | 'versionOf' | 'layoutEpoch' | 'pressure'>
   readonly commits: CommitWatch
   readonly encode: (event: Event) => EncodedEvent
   readonly nowMs: () => number
@@ -69,7 +69,8 @@ export function decideTogether({ producer, commits, encode, nowMs, now, newId }:
     const keyHash = hashOrderingKey(resourceId)
     const append = (events: readonly EncodedEvent[], version: ExpectedVersion) =>
       appendSurely(producer, events, version, { until, nowMs })
-    let head = await headOf(lane, until)
+    let epoch = producer.layoutEpoch()
+    let head = await headOf(lane, epoch, until)
     lane.head = null // until this turn is over
     let standing: Standing<Versioned> = head ?? { row: await first.load(), known: null }
     for (;;) {
@@ -79,28 +80,31 @@ export function decideTogether({ producer, commits, encode, nowMs, now, newId }:
       const next = versionOf(turn.standing)
       const appended =
         events.length > 0
-          ? await append(events, { aggregate: resourceId, expected: versionOf(standing), next })
-          : await unlessBehind(keyHash, resourceId, standing.row)
+          ? await append(events, { aggregate: resourceId, expected: versionOf(standing), next, epoch })
+          : await unlessBehind(keyHash, resourceId, standing.row, epoch)
       if (appended === null || !('actual' in appended)) {
         lane.queue.unshift(...rest)
-        if (appended !== null) head = { ...turn.standing, seen: (until) => seen(first, appended, next, until) }
+        if (appended !== null) head = { ...turn.standing, epoch, seen: (until) => seen(first, appended, next, until) }
         lane.head = head
         for (const { command, answer } of decided) command.settle(answer, head?.seen ?? (async () => {}))
         return
       }
       if (nowMs() >= until) throw noTurn() // others were faster each time
       head = null
+      const { actual } = appended
+      if (actual === null || isAhead(actual, standing.row)) {
+        epoch = producer.layoutEpoch()
+        standing = { row: await reload(first, lane, actual, until), known: null }
+      }
       // Behind the row: Redis lost it, and the row is the truth. Or it was deleted, and begins anew.
-      standing = isAhead(appended.actual, standing.row)
-        ? { row: await reload(first, lane, appended.actual, until), known: null }
-        : { row: standing.row, known: appended.actual }
+      else standing = { row: standing.row, known: actual }
     }
   }
 
   /** What to decide on without reading; null when the table is to be read, which has all that this process did by then. */
-  async function headOf(lane: Lane<Waiting>, until: number): Promise<Head<Versioned> | null> {
+  async function headOf(lane: Lane<Waiting>, epoch: number, until: number): Promise<Head<Versioned> | null> {
     const head = lane.head as Head<Versioned> | null // a lane is one aggregate's
-    if (head !== null && nowMs() - lane.readMs < AHEAD_MS) return head
+    if (head !== null && head.epoch === epoch && nowMs() - lane.readMs < AHEAD_MS) return head
     await head?.seen(until)
     lane.readMs = nowMs()
     return null
@@ -111,17 +115,19 @@ export function decideTogether({ producer, commits, encode, nowMs, now, newId }:
     keyHash: number,
     resourceId: string,
     row: Versioned | null,
+    epoch: number,
   ): Promise<VersionConflict | null> {
     const actual = await producer.versionOf(keyHash, resourceId)
+    if (producer.layoutEpoch() !== epoch) return { actual: null }
     return actual !== null && isAhead(actual, row) ? { actual } : null
   }
 
-  /** Waits for a row that others have decided on. */
-  async function reload({ load }: Waiting, lane: Lane<Waiting>, actual: number, until: number) {
+  /** Waits for a row that others have decided on. @param actual null when the row has all that they have done */
+  async function reload({ load }: Waiting, lane: Lane<Waiting>, actual: number | null, until: number) {
     for (let waitMs = LOOK_AGAIN_MS.first; ; waitMs = Math.min(LOOK_AGAIN_MS.most, waitMs * 2)) {
       lane.readMs = nowMs()
       const row = await load()
-      if (!isAhead(actual, row)) return row
+      if (actual === null || !isAhead(actual, row)) return row
       if (nowMs() >= until) throw notApplied()
       await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
@@ -141,7 +147,7 @@ export function decideTogether({ producer, commits, encode, nowMs, now, newId }:
 }
 
 /** True when there are events that the row does not have yet. A negative version is that of what was deleted. */
-function isAhead(version: VersionConflict['actual'], row: Versioned | null): boolean {
+function isAhead(version: number, row: Versioned | null): boolean {
   return version < 0 ? row !== null && row.version < -version : version > (row?.version ?? 0)
 }
 

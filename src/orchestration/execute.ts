@@ -20,7 +20,7 @@ export interface Aggregate<Row extends { readonly version: number }, Answer> ext
 export interface ExecutorNeeds {
   readonly producer: Pick<
     Producer,
-    'append' | 'appendExpecting' | 'versionOf' | 'appendDecision' | 'lastDecision' | 'pressure'
+    'append' | 'appendExpecting' | 'versionOf' | 'layoutEpoch' | 'appendDecision' | 'lastDecision' | 'pressure'
   >
   /** Commits of the group that makes the rows. */
   readonly commits: CommitWatch

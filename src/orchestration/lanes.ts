@@ -17,6 +17,8 @@ export interface Lane<Command> {
 
 /** An aggregate as this process has left it. */
 export interface Head<Row> extends Standing<Row> {
+  /** The epoch of the layout under which it holds. */
+  readonly epoch: number
   /** Waits until every read sees it. @param until epoch ms */
   seen(until: number): Promise<void>
 }

@@ -69,3 +69,20 @@ test('a change of which the last step fails is given up: the number stays, and a
   await bus.producer().append([eventOf('after')])
   assert.equal(bus.partitions, PARTITIONS)
 })
+
+test('what was read before a change is not held against what came after it', async (t) => {
+  const { bus, open } = await busWorld(t)
+  const producer = bus.producer()
+  const read = { aggregate: 'order.1', expected: 1, epoch: producer.layoutEpoch() }
+  const known = { aggregates: ['order.2'], known: { last: null, epoch: read.epoch } }
+  await producer.appendExpecting([eventOf('the first')], { ...read, expected: 0 })
+  await producer.appendExpecting([eventOf('of the faster one')], read)
+  await producer.appendDecision([eventOf('of the faster one')], known)
+  await open({ partitions: null, knownLayout: { partitions: 3, epoch: 5 } })
+  // Once it is turned back, and once it knows of the change.
+  for (const expected of [1, 2])
+    assert.deepEqual(await producer.appendExpecting([eventOf('late')], { ...read, expected }), { actual: null })
+  assert.equal(await producer.appendDecision([eventOf('late')], known), null)
+  const again = { ...read, epoch: producer.layoutEpoch(), expected: 2 }
+  assert.ok(!('actual' in (await producer.appendExpecting([eventOf('decided again')], again))))
+})

@@ -124,7 +124,7 @@ test('senders wait for the durable group that is furthest behind', async (t) => 
 test('an append that expects a version loses to one that came before it, and writes nothing', async (t) => {
   const place = await busWorld(t)
   const producer = place.bus.producer()
-  const version = (expected: number) => ({ aggregate: 'order.1', expected })
+  const version = (expected: number) => ({ aggregate: 'order.1', expected, epoch: producer.layoutEpoch() })
   assert.ok(!('actual' in (await producer.appendExpecting([eventOf('a'), eventOf('b')], version(0)))))
   assert.deepEqual(await producer.appendExpecting([eventOf('late')], version(1)), { actual: 2 })
   const both = await Promise.all(['c', 'd'].map((text) => producer.appendExpecting([eventOf(text)], version(2))))
@@ -135,11 +135,12 @@ test('an append that expects a version loses to one that came before it, and wri
 test('a writer may say which version an aggregate has from then on, and anybody may ask for it', async (t) => {
   const producer = (await busWorld(t)).bus.producer()
   const [event, next, last] = [eventOf('a'), eventOf('b'), eventOf('c')]
+  const order = { aggregate: 'order.1', epoch: producer.layoutEpoch() }
   assert.equal(await producer.versionOf(event.keyHash, 'order.1'), null)
-  await producer.appendExpecting([event], { aggregate: 'order.1', expected: 0, next: -1 })
+  await producer.appendExpecting([event], { ...order, expected: 0, next: -1 })
   assert.equal(await producer.versionOf(event.keyHash, 'order.1'), -1)
-  assert.deepEqual(await producer.appendExpecting([next], { aggregate: 'order.1', expected: 1 }), { actual: -1 })
-  assert.ok(!('actual' in (await producer.appendExpecting([last], { aggregate: 'order.1', expected: -1, next: 2 }))))
+  assert.deepEqual(await producer.appendExpecting([next], { ...order, expected: 1 }), { actual: -1 })
+  assert.ok(!('actual' in (await producer.appendExpecting([last], { ...order, expected: -1, next: 2 }))))
   assert.equal(await producer.versionOf(event.keyHash, 'order.1'), 2)
 })
 
@@ -147,10 +148,11 @@ test('an append that expects a version may be asked for again, and tells that it
   const place = await busWorld(t)
   const producer = place.bus.producer()
   const events = [eventOf('a'), eventOf('b')]
-  const append = () => producer.appendExpecting(events, { aggregate: 'order.1', expected: 0 })
+  const order = { aggregate: 'order.1', epoch: producer.layoutEpoch() }
+  const append = () => producer.appendExpecting(events, { ...order, expected: 0 })
   await append()
   assert.deepEqual(await append(), { duplicates: new Set([0, 1]), entries: [{ partition: 0, id: null }] })
-  await producer.appendExpecting([eventOf('c')], { aggregate: 'order.1', expected: 2 })
+  await producer.appendExpecting([eventOf('c')], { ...order, expected: 2 })
   assert.deepEqual((await append()) as object, { duplicates: new Set([0, 1]), entries: [{ partition: 0, id: null }] })
   assert.equal((await readAll(place)).flat().length, 3)
 })
@@ -161,7 +163,7 @@ test('of decisions on one thing each knows of the one before, unless it holds wh
   const decide = (text: string, last?: DecidedAt | null) =>
     producer.appendDecision([eventOf(text)], {
       aggregates: ['order.1', 'order.2'],
-      ...(last !== undefined && { last }),
+      ...(last !== undefined && { known: { last, epoch: producer.layoutEpoch() } }),
     })
   const lastOf = (aggregate: string) => producer.lastDecision(eventOf('').keyHash, aggregate)
   assert.equal(await lastOf('order.1'), null)
