@@ -6,11 +6,11 @@ import { readStanding } from '#src/store/projection-gate.ts'
 import { noteStart, readRebuild } from '#src/store/rebuild/job.ts'
 import { dropLetters } from '#src/store/rebuild/letter-places.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
-import { readUnits } from '#src/store/rebuild/unit.ts'
+import { readKeys, readUnits } from '#src/store/rebuild/unit.ts'
 import { archivedDays } from './archived.ts'
 import { awaitLog } from './await-log.ts'
+import { haveRowsInCommon } from './common-rows.ts'
 import type { Held } from './held.ts'
-import { hashesOf, haveCommon } from './key-hashes.ts'
 import { readLeftOut } from './letters.ts'
 import type { RebuildNeeds } from './needs.ts'
 import { BEGINNING, isBefore, placesJson } from './places.ts'
@@ -55,7 +55,10 @@ export async function foldLog(
       missing.filter((piece) => piece.length > 0),
       onEvents,
     )
-    if (whole || !(await haveRowsInCommon(needs, held))) return
+    if (whole) return
+    const keysOf = (partition: number, from: number, bytes: number) =>
+      readKeys(pool, held.job.id, partition, from, bytes)
+    if (!(await haveRowsInCommon(partitions, keysOf))) return
     // Some row has events in several partitions: their order decides, so they are folded together, in that of the log.
     whole = true
     await beginAsOne(held, targets, start)
@@ -133,9 +136,4 @@ async function makeAll(
   } finally {
     await Promise.all(makers.map((maker) => maker.close()))
   }
-}
-
-async function haveRowsInCommon({ pool }: RebuildNeeds, held: Held): Promise<boolean> {
-  const keys = (await readUnits(pool, held.job.id)).map((unit) => hashesOf(unit.keys))
-  return keys.some((a, i) => keys.slice(i + 1).some((b) => haveCommon(a, b)))
 }

@@ -3,32 +3,54 @@
 const FIRST_SLOTS = 1_024
 /** Hashes are not negative. */
 const FREE = -1
+/** Of a hash that is known and has no number. */
+const NO_NUMBER = 2 ** 32 - 1
 
 export class HashIndex {
   #hashes = new Float64Array(FIRST_SLOTS).fill(FREE)
   #numbers = new Uint32Array(FIRST_SLOTS)
   #count = 0
 
-  /** Adds one; there may be several of a hash. */
+  /** Slots that are taken: at least one for each hash, and one for each number. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Remembers a hash, with no number yet. */
+  note(hash: number): void {
+    if (this.#hashes[this.#slotOf(hash)] !== hash) this.#put(hash, NO_NUMBER)
+  }
+
+  /** Adds a number; there may be several of a hash. */
   add(hash: number, number: number): void {
-    if (++this.#count * 2 > this.#hashes.length) this.#grow()
-    put(this.#hashes, this.#numbers, hash, number)
+    const mask = this.#hashes.length - 1
+    for (let slot = hash & mask; this.#hashes[slot] !== FREE; slot = (slot + 1) & mask)
+      if (this.#hashes[slot] === hash && this.#numbers[slot] === NO_NUMBER) {
+        this.#numbers[slot] = number
+        return
+      }
+    this.#put(hash, number)
   }
 
-  has(hash: number): boolean {
-    return this.#hashes[this.#slotOf(hash)] === hash
+  /** Forgets a number, and not its hash. */
+  drop(hash: number, number: number): void {
+    const mask = this.#hashes.length - 1
+    for (let slot = hash & mask; this.#hashes[slot] !== FREE; slot = (slot + 1) & mask)
+      if (this.#hashes[slot] === hash && this.#numbers[slot] === number) this.#numbers[slot] = NO_NUMBER
   }
 
-  /** All that were added with this hash. */
+  /** All that were added with this hash and are not dropped. */
   *numbersOf(hash: number): Generator<number> {
     const mask = this.#hashes.length - 1
     for (let slot = hash & mask; this.#hashes[slot] !== FREE; slot = (slot + 1) & mask)
-      if (this.#hashes[slot] === hash) yield this.#numbers[slot] as number
+      if (this.#hashes[slot] === hash && this.#numbers[slot] !== NO_NUMBER) yield this.#numbers[slot] as number
   }
 
-  /** All hashes, in no order. */
-  hashes(): Float64Array {
-    return this.#hashes.filter((hash) => hash !== FREE)
+  /** Writes the hashes of all slots to a list, in no order. Returns where they end in it. */
+  copyTo(list: Float64Array, at: number): number {
+    let end = at
+    for (const hash of this.#hashes) if (hash !== FREE) list[end++] = hash
+    return end
   }
 
   /** The slot that has it, or the free one where it would be. */
@@ -37,6 +59,11 @@ export class HashIndex {
     let slot = hash & mask
     while (this.#hashes[slot] !== FREE && this.#hashes[slot] !== hash) slot = (slot + 1) & mask
     return slot
+  }
+
+  #put(hash: number, number: number): void {
+    if (++this.#count * 2 > this.#hashes.length) this.#grow()
+    put(this.#hashes, this.#numbers, hash, number)
   }
 
   #grow(): void {

@@ -1,5 +1,7 @@
 /** Keys as numbers of 53 bits, so that those of millions of rows can be kept and compared. */
 
+import type { HashIndex } from './hash-index.ts'
+
 const FNV_PRIME = 0x01000193
 
 /** FNV-1a twice, from different beginnings. Ten million keys have two alike once in 180 times: that costs time only. */
@@ -20,10 +22,15 @@ function mixed(hash: number): number {
   return mix ^ (mix >>> 16)
 }
 
-/** Sorted, each once. */
-export function sortedHashes(hashes: Iterable<number>): Float64Array {
-  const sorted = Float64Array.from(hashes).sort()
-  return sorted.filter((hash, i) => hash !== sorted[i - 1])
+/** Those of several indexes sorted, each once; in one list, since there may be millions. */
+export function sortedHashes(indexes: readonly HashIndex[]): Float64Array<ArrayBuffer> {
+  const sorted = new Float64Array(indexes.reduce((sum, { count }) => sum + count, 0))
+  let end = 0
+  for (const index of indexes) end = index.copyTo(sorted, end)
+  sorted.sort()
+  let kept = 0
+  for (const hash of sorted) if (kept === 0 || hash !== sorted[kept - 1]) sorted[kept++] = hash
+  return sorted.subarray(0, kept)
 }
 
 /** Whether two sorted lists have a number in common. */

@@ -18,7 +18,8 @@ export class SpilledRows {
   readonly #indexes: readonly (readonly string[])[]
   readonly #hash: (columns: readonly string[], value: string) => number
   readonly #file = new SpillFile()
-  readonly #numbers = new HashIndex()
+  /** Rows by what they are found by, and what was asked for and is not here. */
+  readonly index = new HashIndex()
   /** Rows that were ever here, and where each ends. */
   #added = 0
   #ends = new Float64Array(FIRST_ROWS)
@@ -57,18 +58,20 @@ export class SpilledRows {
     this.#ends[number] = this.#file.length
     for (const columns of this.#indexes) {
       const value = rowKeyText(row, columns)
-      if (value !== null) this.#numbers.add(this.#hash(columns, value), number)
+      if (value !== null) this.index.add(this.#hash(columns, value), number)
     }
   }
 
-  /** Takes back the row that has this value in these columns; null when there is none. @param hash of both */
-  take(columns: readonly string[], value: string, hash: number): Row | null {
-    for (const number of this.#numbers.numbersOf(hash)) {
-      if (this.#taken.has(number)) continue
+  /** Takes back the row that has this value in these columns;
+   * null when there is none. That it was asked for is remembered. */
+  take(columns: readonly string[], value: string): Row | null {
+    const hash = this.#hash(columns, value)
+    this.index.note(hash)
+    for (const number of this.index.numbersOf(hash)) {
       const line = this.#file.read(this.#startOf(number), this.#ends[number] as number)
       const row = rowOf(line.toString(), this.#columns, this.#decoders)
       if (rowKeyText(row, columns) !== value) continue
-      this.#taken.add(number)
+      this.#forget(row, number)
       return row
     }
     return null
@@ -89,13 +92,16 @@ export class SpilledRows {
     }
   }
 
-  /** Of all by which rows here are or were found. */
-  hashes(): Float64Array {
-    return this.#numbers.hashes()
-  }
-
   close(): void {
     this.#file.close()
+  }
+
+  #forget(row: Row, number: number): void {
+    this.#taken.add(number)
+    for (const columns of this.#indexes) {
+      const value = rowKeyText(row, columns)
+      if (value !== null) this.index.drop(this.#hash(columns, value), number)
+    }
   }
 
   #startOf(number: number): number {

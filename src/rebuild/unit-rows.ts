@@ -2,7 +2,7 @@ import type { Projection, Row } from '#src/consumer/projection.ts'
 import { columnsText, MemoryRows, type Rows, rowKeyText } from '#src/consumer/rows.ts'
 import { type RowCheck, rowCheck } from '#src/store/row-check.ts'
 import type { TableColumn } from '#src/store/table-columns.ts'
-import { HashIndex } from './hash-index.ts'
+import type { HashIndex } from './hash-index.ts'
 import { hashKey } from './key-hashes.ts'
 import { SpilledRows } from './spilled-rows.ts'
 
@@ -31,10 +31,6 @@ export class UnitRows implements Rows {
   #old: MemoryRows
   #mostYoung = FIRST_YOUNG
   readonly #spilled: SpilledRows
-  /** Hashes of what was asked for and was not in memory. */
-  readonly #missed = new HashIndex()
-  readonly #hash: (columns: readonly string[], value: string) => number
-
   /**
    * @param columns of its table
    * @param indexes see `indexesOf`
@@ -50,14 +46,14 @@ export class UnitRows implements Rows {
     this.#keyColumns = keyColumns
     this.#indexes = new Map(indexes.map((each) => [columnsText(each), each]))
     const keyName = columnsText(keyColumns)
-    this.#hash = (of, value) => {
+    const hash = (of: readonly string[], value: string) => {
       const columnsName = columnsText(of)
       return hashKey(columnsName === keyName ? `${name}\0${value}` : `${name}\0${columnsName}\0${value}`)
     }
     this.#newMemory = () => new MemoryRows(projection, indexes)
     this.#young = this.#newMemory()
     this.#old = this.#newMemory()
-    this.#spilled = new SpilledRows(columns, indexes, this.#hash)
+    this.#spilled = new SpilledRows(columns, indexes, hash)
     this.#frozen = frozen
     this.#frozenRows = this.#newMemory()
     for (const [key, row] of frozen) if (row !== null) this.#frozenRows.set(key, row)
@@ -107,9 +103,8 @@ export class UnitRows implements Rows {
    * Hashes of all that was looked at, there or not, once it is finished: a row of which another stretch has events too depends
    * on which of them came first.
    */
-  *touched(): Generator<number> {
-    yield* this.#missed.hashes()
-    yield* this.#spilled.hashes()
+  get touched(): HashIndex {
+    return this.#spilled.index
   }
 
   close(): void {
@@ -127,9 +122,7 @@ export class UnitRows implements Rows {
       this.#old.set(this.#keyOf(old), null)
       return this.#keep(old)
     }
-    const hash = this.#hash(columns, value)
-    if (!this.#missed.has(hash)) this.#missed.add(hash, 0)
-    const spilled = this.#spilled.take(columns, value, hash)
+    const spilled = this.#spilled.take(columns, value)
     return spilled === null ? null : this.#keep(spilled)
   }
 
@@ -149,6 +142,6 @@ export class UnitRows implements Rows {
   }
 }
 
-export function* touchedIn(all: Iterable<UnitRows>): Generator<number> {
-  for (const rows of all) yield* rows.touched()
+export function touchedIn(all: Iterable<UnitRows>): HashIndex[] {
+  return [...all].map(({ touched }) => touched)
 }

@@ -7,6 +7,12 @@ export interface RebuildUnit {
   readonly through: unknown
   readonly events: number
   readonly rows: number
+}
+
+/** What it looked at as well: hashes of keys, sorted, 8 bytes each. */
+export interface NewUnit extends Omit<RebuildUnit, 'through'> {
+  /** JSON, as `RebuildUnit` has it parsed. */
+  readonly through: string
   readonly keys: Buffer
 }
 
@@ -19,18 +25,32 @@ export const FOLLOWING = -2
 
 export async function readUnits(db: Queryable, rebuild: number): Promise<RebuildUnit[]> {
   const { rows } = await db.query<RebuildUnit>(
-    `select partition, through, events::float8 as events, row_count::float8 as rows, keys
+    `select partition, through, events::float8 as events, row_count::float8 as rows
      from rebuild_unit where rebuild = $1 order by partition`,
     [rebuild],
   )
   return rows
 }
 
-/** @param through JSON, as `RebuildUnit` has it parsed */
+/** Some of the keys of a piece; fewer bytes than asked for where they end. @param from a byte, the first is 0 */
+export async function readKeys(
+  db: Queryable,
+  rebuild: number,
+  partition: number,
+  from: number,
+  bytes: number,
+): Promise<Buffer> {
+  const { rows } = await db.query<{ part: Buffer }>(
+    'select substring(keys from $3 for $4) as part from rebuild_unit where rebuild = $1 and partition = $2',
+    [rebuild, partition, from + 1, bytes],
+  )
+  return rows[0]?.part ?? Buffer.alloc(0)
+}
+
 export async function addUnit(
   tx: Queryable,
   rebuild: number,
-  { partition, through, events, rows, keys }: Omit<RebuildUnit, 'through'> & { readonly through: string },
+  { partition, through, events, rows, keys }: NewUnit,
 ): Promise<void> {
   await tx.query(
     'insert into rebuild_unit (rebuild, partition, through, events, row_count, keys) values ($1, $2, $3, $4, $5, $6)',
