@@ -38,14 +38,17 @@ export function resourceOfRun({ kind, id }: Pick<ClearedRun, 'kind' | 'id'>): st
   return `prefect.${kind}.${id}`
 }
 
-/** Keys of a table's rows that such an event names, those of the right form; none in other events. */
+/**
+ * Keys of a table's rows that such an event names, those of the right form. None in other events, whose payloads nobody parses
+ * for it.
+ */
 export function clearedFrom(
   table: string,
-  { event, payload }: Pick<Event, 'event' | 'payload'>,
+  event: Pick<Event, 'event' | 'payload'>,
   form: RegExp = UUID,
 ): readonly string[] {
-  if (event !== FLOW_RUN_CLEARED && event !== TASK_RUN_CLEARED) return []
-  const keys = (payload['cleared'] as ClearedRows | undefined)?.[table]
+  if (event.event !== FLOW_RUN_CLEARED && event.event !== TASK_RUN_CLEARED) return NONE
+  const keys = (event.payload['cleared'] as ClearedRows | undefined)?.[table]
   return Array.isArray(keys) ? keys.filter((key) => form.test(key)) : []
 }
 
@@ -65,4 +68,5 @@ export function isOfTaskRun(
   return row?.flow_run_id === null && row.task_run_id === uuidOf(resource[RESOURCE_ID] ?? '')
 }
 
+const NONE: readonly string[] = Object.freeze([])
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
