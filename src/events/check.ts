@@ -2,13 +2,13 @@ import type { Event, Limits, Resource } from './event.ts'
 import { RESOURCE_ID, RESOURCE_ROLE } from './event.ts'
 import { type Instant, parseInstant } from './instant.ts'
 import { isStorable } from './storable.ts'
+import { isUuid } from './uuid.ts'
 
 /** An event whose envelope holds, with its instant already read. */
 export interface CheckedEvent extends Omit<Event, 'occurred'> {
   readonly occurred: Instant
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it must find
 const CONTROL = /[\x00-\x1f\x7f]/
 /** An index row of Postgres holds some 2,700 bytes; a longer name or id would stop the batch that it is written with. */
@@ -58,7 +58,7 @@ export function checkEvent(value: unknown, limits: Limits, mayHoldNul: boolean):
 /** The canonical form of a UUID in any of the forms Python reads: with or without dashes, upper case, `urn:uuid:`, braces. */
 export function readUuid(value: unknown): string | null {
   if (typeof value !== 'string') return null
-  if (UUID.test(value)) return value
+  if (isUuid(value)) return value
   const hex = value
     .toLowerCase()
     .replace(/^urn:uuid:/, '')

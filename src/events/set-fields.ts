@@ -1,4 +1,5 @@
 import type { Event } from './event.ts'
+import { isUuid } from './uuid.ts'
 
 /**
  * The row with the fields that an event of a command sets, which it carries in its payload under the name of what it is
@@ -17,7 +18,5 @@ export function setFields<Row extends object>(
 /** The UUID at the end of a resource's id, such as `prefect.flow-run.<uuid>`; null when there is none. */
 export function uuidOf(resourceId: string): string | null {
   const text = resourceId.slice(-36)
-  return UUID.test(text) ? text : null
+  return isUuid(text) ? text : null
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
