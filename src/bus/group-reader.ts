@@ -47,8 +47,8 @@ export interface BusLoss {
   /** The group's checkpoint: what came up to it is applied. What was appended behind it, before Redis lost it, is gone. */
   readonly fromExclusive: EntryId
   /**
-   * The last id before the first entry that Redis has behind the checkpoint; when it has none, that of the moment in which
-   * it was looked at. Null when that is before the checkpoint: a clock went back.
+   * The last id before the first entry that Redis has behind the checkpoint; when it has none, before the moment in which it
+   * was looked at. Null when that is before the checkpoint: a clock went back.
    */
   readonly toInclusive: EntryId | null
   /**
@@ -229,7 +229,7 @@ function numberIn([, , , , , nextNumber]: EnsureReply): number | null {
 function lossIn(reply: EnsureReply, { at, eventCount, ...of }: Looked): BusLoss | null {
   const [, cause, , , nextId, nextNumber, nowMs] = reply
   if (cause === '') return null
-  const now = nowMs > at.ms ? { ms: nowMs, seq: 0 } : null
+  const now = nowMs > at.ms ? idBefore({ ms: nowMs, seq: 0 }) : null
   const toInclusive = nextId === '' ? now : idBefore(parseEntryId(nextId))
   const detail = describeLoss(reply, at, eventCount)
   const events = cause === 'missing' ? { events: Number(nextNumber) - eventCount } : {}

@@ -57,13 +57,15 @@ local time = redis.call('TIME')
 local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
 local begins = known[3] or ''
 if not known[2] then
-  begins = string.format('%.0f-0', nowMs)
+  -- Of the millisecond before: what is appended in this one, where nothing is made yet, must come behind it.
+  begins = string.format('%.0f-0', nowMs - 1)
   redis.call('HSET', state, 'generation', string.format('%d.%06d', time[1], time[2]), 'begins', begins)
 end
-local isBehindBeginning = true
+local isBehindBeginning, isEmptyLife = true, false
 if begins ~= '' then
   local beginsMs, beginsSeq = string.match(begins, '^(%d+)-(%d+)$')
   isBehindBeginning = not isBefore(at, tonumber(beginsMs), tonumber(beginsSeq))
+  isEmptyLife = isBefore(last, tonumber(beginsMs), tonumber(beginsSeq))
 end
 local isOfLifeBefore = missing and at ~= '0-0' and not isBehindBeginning
 local cause = ''
@@ -99,8 +101,9 @@ local found = {missing and 1 or 0, cause, last, delivered, next and next[1] or '
 if cause ~= '' and ARGV[5] == '1' then return found end
 
 if missing then redis.call('XGROUP', 'CREATE', stream, name, at, 'MKSTREAM') end
-if older then redis.call('XSETID', stream, at) end
-if not existed and not isBehindBeginning then redis.call('XSETID', stream, begins) end
+-- Behind the last place of a millisecond (`idBefore`) Redis would count on, beyond what a number can hold.
+if older then redis.call('XSETID', stream, seq < 9007199254740991 and at or string.format('%.0f-0', ms + 1)) end
+if isEmptyLife and not isBehindBeginning then redis.call('XSETID', stream, begins) end
 if uncounted then redis.call('HSET', state, 'count', count) end
 if ahead then
   -- What is pending comes again with the rest, in order.
