@@ -36,6 +36,7 @@ export interface Possession {
 export function createPossession(owned: Map<number, OwnedPartition>, deps: PossessionDeps): Possession {
   const { group, db, reader, ownership, buffer, ledger, onGain, quiet } = deps
   let era = 0
+  let recovering: Promise<void> = Promise.resolve()
 
   function rewindAll(): void {
     era++
@@ -89,6 +90,38 @@ export function createPossession(owned: Map<number, OwnedPartition>, deps: Posse
     await quiet()
   }
 
+  async function recover(): Promise<void> {
+    // A transaction that commits behind this reading would make its checkpoint look older than what is acknowledged.
+    await quiet()
+    const checkpoints = new Map(
+      (await readCheckpoints(db, group)).map((checkpoint) => [checkpoint.partition, checkpoint]),
+    )
+    const mine = [...owned.values()]
+    const kept = mine.filter(({ partition, epoch }) => checkpoints.get(partition)?.epoch === epoch)
+    for (const partition of kept) {
+      const { position, eventCount } = checkpoints.get(partition.partition) as Checkpoint
+      partition.applied = position
+      partition.eventCount = eventCount
+    }
+    rewindAll() // once more: the other loop has gone on meanwhile
+    for (const partition of mine) if (!kept.includes(partition)) await lose(partition.partition)
+    for (const partition of kept) {
+      if (owned.get(partition.partition) !== partition) continue // the other loop has lost it meanwhile
+      try {
+        const { position, eventCount } = await ensure(checkpoints.get(partition.partition) as Checkpoint)
+        const order = comparePositions(position, partition.applied)
+        if (order < 0) continue // the other loop has passed over more
+        partition.eventCount = eventCount
+        if (order === 0) continue
+        partition.applied = position
+        rewindAll() // what the other loop has read since is in the buffer, and comes again
+      } catch (error) {
+        if (!(error instanceof StaleOwner)) throw error
+        await lose(partition.partition) // with a Redis that was emptied leases are gone as well; they are taken again
+      }
+    }
+  }
+
   return {
     era: () => era,
     rewind: rewindAll,
@@ -101,34 +134,9 @@ export function createPossession(owned: Map<number, OwnedPartition>, deps: Posse
       }
       for (const partition of gained) await gain(partition)
     },
-    async recover() {
-      // A transaction that commits behind this reading would make its checkpoint look older than what is acknowledged.
-      await quiet()
-      const checkpoints = new Map(
-        (await readCheckpoints(db, group)).map((checkpoint) => [checkpoint.partition, checkpoint]),
-      )
-      const mine = [...owned.values()]
-      const kept = mine.filter(({ partition, epoch }) => checkpoints.get(partition)?.epoch === epoch)
-      for (const partition of kept) {
-        const { position, eventCount } = checkpoints.get(partition.partition) as Checkpoint
-        partition.applied = position
-        partition.eventCount = eventCount
-      }
-      rewindAll() // once more: the other loop has gone on meanwhile
-      for (const partition of mine) if (!kept.includes(partition)) await lose(partition.partition)
-      for (const partition of kept) {
-        if (owned.get(partition.partition) !== partition) continue // the other loop has lost it meanwhile
-        try {
-          const { position, eventCount } = await ensure(checkpoints.get(partition.partition) as Checkpoint)
-          partition.eventCount = eventCount
-          if (comparePositions(position, partition.applied) <= 0) continue
-          partition.applied = position
-          rewind(partition)
-        } catch (error) {
-          if (!(error instanceof StaleOwner)) throw error
-          await lose(partition.partition) // with a Redis that was emptied leases are gone as well; they are taken again
-        }
-      }
+    recover() {
+      recovering = recovering.then(recover, recover) // one at a time: each goes by checkpoints that it has read
+      return recovering
     },
   }
 }
