@@ -127,6 +127,11 @@ export function idBefore({ ms, seq }: EntryId): EntryId {
   return seq > 0 ? { ms, seq: seq - 1 } : { ms: ms - 1, seq: Number.MAX_SAFE_INTEGER }
 }
 
+/** The least position behind one, so that it undoes `idBefore`. */
+export function idAfter({ ms, seq }: EntryId): EntryId {
+  return seq < Number.MAX_SAFE_INTEGER ? { ms, seq: seq + 1 } : { ms: ms + 1, seq: 0 }
+}
+
 /** `ms-seq`, the form Redis uses. */
 export function formatEntryId(id: EntryId): string {
   return `${id.ms}-${id.seq}`

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import type { BusLoss, EntryId } from '#src/bus/index.ts'
+import { type BusLoss, comparePositions, idAfter } from '#src/bus/index.ts'
 import type { Log } from '#src/log.ts'
 import { passOver, type Standing } from '#src/store/checkpoint.ts'
 import { insertLosses, type Loss, type LossCause } from '#src/store/loss.ts'
@@ -46,27 +46,35 @@ export interface LossLedgerDeps {
   readonly onRecorded: (losses: readonly Loss[]) => void
 }
 
+interface Waiting {
+  readonly loss: Loss
+  readonly standing: Standing
+}
+
 export function createLossLedger({ pool, timeoutMs, handler, log, onRecorded }: LossLedgerDeps): LossLedger {
-  let waiting: { readonly loss: Loss; readonly standing: Standing }[] = []
+  let waiting: readonly Waiting[] = []
   let flushing: Promise<void> = Promise.resolve()
 
   async function write(): Promise<void> {
     if (waiting.length === 0) return
-    const writing = waiting
+    const writing = new Set(waiting)
+    // Not those that were added meanwhile: they may be of the next owner.
+    const forget = (which: (loss: Loss) => boolean) => {
+      waiting = waiting.filter((each) => !writing.has(each) || !which(each.loss))
+    }
     // The last one of a partition stands behind those before it.
-    const standings = new Map(writing.map(({ standing }) => [standing.partition, standing]))
-    const losses = writing.map(({ loss }) => loss)
+    const standings = new Map(waiting.map(({ standing }) => [standing.partition, standing]))
+    const losses = waiting.map(({ loss }) => loss)
     const recorded = await inTransaction(pool, timeoutMs, async (client) => {
       await handler.onLoss?.(client, [...standings.keys()])
       const stale = await passOver(client, handler.group, [...standings.values()])
       if (stale.length > 0) throw new StaleOwner(stale)
       return insertLosses(client, losses)
     }).catch((error) => {
-      if (error instanceof StaleOwner)
-        waiting = waiting.filter(({ loss }) => !error.partitions.includes(loss.partition))
+      if (error instanceof StaleOwner) forget(({ partition }) => error.partitions.includes(partition))
       throw error
     })
-    waiting = waiting.slice(writing.length)
+    forget(() => true)
     for (const loss of recorded)
       log.error({ loss }, 'Redis lost entries of a stream; what was persisted is in the log, the rest is gone')
     if (recorded.length > 0) onRecorded(recorded)
@@ -79,6 +87,10 @@ export function createLossLedger({ pool, timeoutMs, handler, log, onRecorded }: 
       const standing = { partition, epoch, position, eventCount }
       const first = idAfter(found.fromExclusive)
       const loss = { group, partition, first, last: found.toInclusive ?? first, entries, events, cause, detail }
+      // Found again while Postgres did not take it: the same loss, which has its end where it was looked at.
+      waiting = waiting.filter(
+        (each) => each.loss.partition !== partition || comparePositions(each.loss.first, first) !== 0,
+      )
       if (waiting.length < MOST_WAITING) waiting = [...waiting, { loss, standing }]
       else log.error({ loss }, 'Redis lost entries of a stream, and there is no room to keep this for the ledger')
     },
@@ -90,8 +102,4 @@ export function createLossLedger({ pool, timeoutMs, handler, log, onRecorded }: 
       return flushing
     },
   }
-}
-
-function idAfter({ ms, seq }: EntryId): EntryId {
-  return { ms, seq: seq + 1 }
 }

@@ -1,4 +1,4 @@
-import { PERSISTER, type RolledBack } from '#src/bus/index.ts'
+import { idAfter, PERSISTER, type RolledBack } from '#src/bus/index.ts'
 import type { Log } from '#src/log.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import { countPersisted, insertLosses, isTold, type Loss } from '#src/store/loss.ts'
@@ -16,8 +16,7 @@ export function createLossWitness(
   onRecorded: (losses: readonly Loss[]) => void,
 ): (lost: RolledBack) => void {
   async function takeDown({ partition, fromExclusive, toInclusive, events }: RolledBack): Promise<void> {
-    const first = { ms: fromExclusive.ms, seq: fromExclusive.seq + 1 }
-    const place = { group: PERSISTER, partition, first, last: toInclusive }
+    const place = { group: PERSISTER, partition, first: idAfter(fromExclusive), last: toInclusive }
     if (await isTold(db, place)) return
     const lost = events - (await countPersisted(db, place))
     if (lost <= 0) return

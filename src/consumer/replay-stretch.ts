@@ -3,7 +3,7 @@
  * group goes on beside it, nothing is acknowledged, and what is cut off is simply done again.
  */
 import type { Pool } from 'pg'
-import { comparePositions, type Entry, type EntryId, type Stretch, type Stretches } from '#src/bus/index.ts'
+import { comparePositions, type Entry, type EntryId, idAfter, type Stretch, type Stretches } from '#src/bus/index.ts'
 import { GroupNotIdempotent, NotFound } from '#src/errors.ts'
 import { readCheckpoints } from '#src/store/checkpoint.ts'
 import { insertDeadLetters } from '#src/store/dead-letter.ts'
@@ -107,7 +107,7 @@ export async function replayStretches(
       onStep({ step: 'replayed', partition, through, events: done.events })
       const bytes = entries.reduce((sum, { records }) => sum + records.length, 1) / entries.length
       count = Math.max(1, Math.min(MOST_COUNT, Math.floor(READ_BYTES / bytes)))
-      from = { ms: through.ms, seq: through.seq + 1 }
+      from = idAfter(through)
     }
   }
   return done
