@@ -203,7 +203,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'decide-task-runs-blindly',
     what: 'a decision on a task run is appended whatever another server decided since its row was read',
     file: 'src/bus/appender.ts',
-    edits: [{ find: "last?.partition === partition ? formatEntryId(last.id) : 'none'", replace: "''" }],
+    edits: [{ find: "known.last === null ? 'none' : formatEntryId(known.last.id)", replace: "''" }],
     caughtBy: 'test/faults/race.test.ts',
     saying: /task run, race/,
   },
