@@ -1,4 +1,7 @@
-/** `/docs`: the API described by the schemas that check it, to read and to try; as JSON at `/docs/json`. */
+/**
+ * `/docs`: the API described by the schemas that check it, to read and to try; as JSON at `/docs/json`. A browser that asks
+ * for the server's own address is sent there.
+ */
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { Api } from './route.ts'
@@ -19,4 +22,5 @@ export async function describeApi(app: Api, version: string, authString: string 
     },
   })
   await app.register(swaggerUi, { routePrefix: '/docs' })
+  app.get('/', { schema: { hide: true } }, (_request, reply) => reply.redirect('docs'))
 }

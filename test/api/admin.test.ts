@@ -21,6 +21,7 @@ test('the metrics and the description of the API are served', async (t) => {
   const app = await testApi(t)
   assert.match((await app.inject('/metrics')).body, /^# TYPE millrace_events_total counter$/m)
   assert.equal((await app.inject('/docs')).statusCode, 200)
+  assert.equal((await app.inject('/')).headers.location, 'docs')
   const document = (await app.inject('/docs/json')).json()
   assert.ok('/api/health' in document.paths)
   assert.deepEqual(Object.keys(document.paths['/api/ready'].get.responses).sort(), ['200', '4XX', '503', '5XX'])

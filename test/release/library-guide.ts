@@ -10,7 +10,7 @@ import { waitUntil } from '../wait-until.ts'
 import { type TestScope, world } from '../world.ts'
 
 const PAGE = new URL('../../docs/library.md', import.meta.url)
-const PROGRAM = /^`(\S+\.ts)`:\n\n```ts\n([\s\S]*?)^```$/m
+const PROGRAM = /^`(\S+\.mts)`:\n\n```ts\n([\s\S]*?)^```$/m
 const TABLE = /^```sql\n([\s\S]*?)^```$/m
 const STARTED = /^Millrace runs at http:\S+$/m
 const TSC = [
@@ -28,7 +28,7 @@ export async function followGuide(t: TestScope, folder: string): Promise<void> {
   await database.query(TABLE.exec(page)?.[1] ?? '')
   const [, file = '', program = ''] = PROGRAM.exec(page) ?? []
   writeFileSync(join(folder, file), program)
-  writeFileSync(join(folder, 'package.json'), '{"type": "module"}')
+  writeFileSync(join(folder, 'package.json'), '{"type": "commonjs"}') // as `npm init` makes it
   execFileSync(process.execPath, [...TSC, '--types', 'node', file], { cwd: folder, stdio: 'inherit' })
 
   const [starting, showing, ...more] = commandsOf(page)
@@ -48,7 +48,7 @@ export async function followGuide(t: TestScope, folder: string): Promise<void> {
   const greeted = () => /"service":"shop.greeter".*good day/.test(`${first?.printed()}${second?.printed()}`)
   await waitUntil(greeted, { what: 'the greeter to run' })
   const url = / (http:\S+)$/m.exec(STARTED.exec(first?.printed() ?? '')?.[0] ?? '')?.[1]
-  const command = (showing?.text ?? '').replace('millrace ', 'node node_modules/millrace/bin/millrace.js ')
+  const command = (showing?.text ?? '').replace('npx millrace ', 'node node_modules/millrace/bin/millrace.js ')
   const shown = await typed(command, { ...env, MILLRACE_API_URL: `${url}/api` }, folder)
   assert.match(shown.stdout, /every 2s[\s\S]*done/, shown.stderr)
   await Promise.all([first?.interrupt(), second?.interrupt()])
