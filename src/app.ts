@@ -96,7 +96,8 @@ async function start(
   onStop(() => bus.close())
   const layouts = await keepLayout(settings, bus, log, store)
 
-  const producer = bus.producer()
+  const asking = askLog(store, settings.streams.dedupWindowMs)
+  const producer = bus.producer(asking.unseen)
   const commands = openCommands(settings, bus, producer, store)
 
   const projections = await loadProjections()
@@ -139,7 +140,7 @@ async function start(
     limits: settings.events,
     metrics,
     nowMs: Date.now,
-    ...askLog(store, settings.streams.dedupWindowMs),
+    ...asking,
     idsMayHaveMoved: () => Date.now() - bus.layout.current.changedMs < settings.streams.dedupWindowMs,
   })
   const live = settings.services.eventStream.enabled ? { tail: openTail(bus, log, metrics, onStop), store } : undefined

@@ -1,5 +1,5 @@
 /** The door: checks what comes in, lets in what the streams can hold, and answers when it is as durable as was asked. */
-import type { Producer } from '#src/bus/index.ts'
+import type { Producer, Unseen } from '#src/bus/index.ts'
 import { type EventBatch, parseEventFrames } from '#src/events/batch.ts'
 import type { EncodedEvent } from '#src/events/encode.ts'
 import type { Limits, Verdict } from '#src/events/event.ts'
@@ -17,7 +17,7 @@ export interface IngestNeeds {
   readonly metrics: Metrics
   readonly nowMs: () => number
   /** Ids of those events that the log has not had lately, at whatever time they occurred. */
-  readonly unseen: (events: readonly EncodedEvent[]) => Promise<ReadonlySet<string>>
+  readonly unseen: Unseen
   /** Ids of those that are neither in the log nor set aside by the persister. @param repeated appended before, by id */
   readonly undecided: (events: readonly EncodedEvent[], repeated: ReadonlySet<string>) => Promise<ReadonlySet<string>>
   /** The number of partitions changed a short while ago. */
@@ -67,13 +67,22 @@ export function createIngest(needs: IngestNeeds): Ingest {
    */
   async function withoutLogged(batch: EventBatch): Promise<Pick<EventBatch, 'events' | 'indices'>> {
     if (!needs.idsMayHaveMoved()) return batch
-    const unseen = await needs.unseen(batch.events)
+    const unseen = await unseenNow(batch.events)
     const kept = batch.events.flatMap(({ id }, i) => (unseen.has(id) ? [i] : []))
     for (const [i, { id }] of batch.events.entries())
       if (!unseen.has(id)) markDuplicate(batch, batch.indices[i] as number)
     return {
       events: kept.map((i) => batch.events[i] as EncodedEvent),
       indices: kept.map((i) => batch.indices[i] as number),
+    }
+  }
+
+  /** Not what was so before one more change: they may have been appended since. */
+  async function unseenNow(events: readonly EncodedEvent[]): Promise<ReadonlySet<string>> {
+    for (;;) {
+      const epoch = producer.layoutEpoch()
+      const unseen = await needs.unseen(events)
+      if (producer.layoutEpoch() === epoch) return unseen
     }
   }
 

@@ -10,16 +10,27 @@ import {
   type ExpectedVersion,
   formatEntryId,
   parseEntryId,
+  type Unseen,
   type VersionConflict,
 } from './bus.ts'
 import { asBusError, type Client } from './connection.ts'
 import type { Keys } from './keys.ts'
 import type { Layout, Partitioning } from './partitioning.ts'
-import { createTicket, entryOf, settle, settleFailed, takeBatch, takeRest, type Waiting } from './ticket.ts'
+import {
+  createTicket,
+  entryOf,
+  settle,
+  settleFailed,
+  settleKnown,
+  takeBatch,
+  takeRest,
+  type Waiting,
+} from './ticket.ts'
 
 /** What the appender needs beside its connection. */
 export interface AppenderOptions extends AppendCallOptions {
   readonly layout: Layout
+  readonly unseen?: Unseen | undefined
 }
 
 interface Lane {
@@ -79,22 +90,42 @@ export function createAppender(redis: Client, keys: Keys, options: AppenderOptio
     lane.inFlight = false
   }
 
-  /** Waits for the new number of partitions and spreads what waits over them; the order within a key stays. */
+  /**
+   * Waits for the new number of partitions and spreads what waits over them; the order within a key stays. What comes
+   * meanwhile waits too.
+   */
   async function move(): Promise<void> {
     let failure: unknown = null
+    let next = laid
+    let known: ReadonlySet<string> = new Set()
     try {
       await awaitLayout(redis, keys, layout)
+      next = layout.current
     } catch (error) {
       failure = error
     }
     while (lanes.some(({ inFlight }) => inFlight)) await new Promise((resolve) => setTimeout(resolve, 1))
+    try {
+      if (failure === null) known = await appendedBefore()
+    } catch (error) {
+      failure = error
+    }
     const waiting = lanes.flatMap(({ queue }) => queue)
-    laid = layout.current
+    laid = next
     lanes = lanesFor(laid)
     moving = null
     if (failure !== null) return settleFailed(waiting, asBusError(failure))
-    for (const item of waiting) lanes[item.event.keyHash % lanes.length]?.queue.push(item)
+    settleKnown(waiting.filter(({ event }) => known.has(event.id)))
+    for (const item of waiting)
+      if (!known.has(item.event.id)) lanes[item.event.keyHash % lanes.length]?.queue.push(item)
     for (const partition of lanes.keys()) void drain(partition)
+  }
+
+  /** Ids of what waits that was appended before the change, perhaps to a partition that is another one's by now. */
+  async function appendedBefore(): Promise<ReadonlySet<string>> {
+    const events = lanes.flatMap(({ queue }) => queue.map(({ event }) => event))
+    const unseen = await options.unseen?.(events)
+    return new Set(unseen === undefined ? [] : events.flatMap(({ id }) => (unseen.has(id) ? [] : [id])))
   }
 
   async function appendExpecting(

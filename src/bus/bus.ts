@@ -43,6 +43,12 @@ export interface Entry {
 
 export type EntryKind = 'events' | 'rejected'
 
+/**
+ * Ids of those events that nobody has appended lately, as far as is known outside of Redis. Asked about events that a change of
+ * the partitions turned back, since Redis knows ids by partition.
+ */
+export type Unseen = (events: readonly EncodedEvent[]) => Promise<ReadonlySet<string>>
+
 /** The producer's side: appends are grouped, so many callers share one round trip. */
 export interface Appender {
   /**

@@ -7,7 +7,7 @@ import type { Log } from '#src/log.ts'
 import type { Metrics } from '#src/metrics.ts'
 import { createAppender } from './appender.ts'
 import { createRing } from './bell.ts'
-import type { Appender } from './bus.ts'
+import type { Appender, Unseen } from './bus.ts'
 import { announceCommits, type Commit, type CommitWatch, watchCommits } from './commits.ts'
 import { asBusError, type BusAddress, type Client, connect, primariesOf, ready } from './connection.ts'
 import { createConfirm, type Durability } from './durability.ts'
@@ -90,8 +90,8 @@ export interface Bus {
   readonly partitions: number
   readonly layout: Layout
   readonly keys: Keys
-  /** Opens the producer's side; once in a process. */
-  producer(): Producer
+  /** Opens the producer's side; once in a process. @param unseen left out, only Redis knows ids */
+  producer(unseen?: Unseen): Producer
   /** Opens a connection for a group's reader. */
   reader(group: string): GroupReader
   leases(group: string, member: string, ttlMs: number): Leases
@@ -155,7 +155,7 @@ export async function createBus(options: BusOptions): Promise<Bus> {
     options.metrics.queues.watch('commits', () => ({ items: commits.waiting }))
     return commits
   }
-  function producer(): Producer {
+  function producer(unseen?: Unseen): Producer {
     const pressure = createPressure(redis, keys, { onRolledBack: () => {}, ...options, layout, groups })
     const watching = connection('commits')
     const onDone = (partition: number, done: number, lastId?: string) =>
@@ -170,6 +170,7 @@ export async function createBus(options: BusOptions): Promise<Bus> {
       ring: createRing(redis, keys),
       confirm: createConfirm(appending, keys, durability),
       layout,
+      unseen,
       nowMs,
       onAppended: pressure.appended,
     }

@@ -75,6 +75,14 @@ export function entryOf(partition: number, { entry }: Reply): AppendedEntry {
   return { partition, id: entry === '' ? null : parseEntryId(entry) }
 }
 
+/** The same of events that were appended before, nobody knows in which entry. */
+export function settleKnown(known: readonly Waiting[]): void {
+  for (const { ticket, index } of known) {
+    ticket.duplicates.add(index)
+    finish(ticket)
+  }
+}
+
 /** The same when the batch failed: a call is refused once none of its events is under way. */
 export function settleFailed(batch: readonly Waiting[], error: unknown): void {
   for (const { ticket } of batch) {

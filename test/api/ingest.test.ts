@@ -16,7 +16,7 @@ async function open(t: TestScope, env: Record<string, string> = {}) {
   const { settings, bus, store, metrics } = place
   const doorTo = (log: ReturnType<typeof askLog>, confirmWithinMs: number, idsMayHaveMoved = false) =>
     createIngest({
-      producer: bus.producer(),
+      producer: bus.producer(log.unseen),
       limits: settings.events,
       metrics,
       nowMs: Date.now,
@@ -66,6 +66,56 @@ test('after a change of the partitions the log knows an event again, also one th
   await bus.forgetSeen() // as if its id were in the sets of another partition
   assert.deepEqual(await take(eventAt(nowMs, id), eventAt(nowMs)), ['duplicate', 'accepted'])
   assert.deepEqual(await take(eventAt(nowMs + 1_000, id), eventAt(nowMs)), ['duplicate', 'accepted'])
+  assert.equal((await store.hot.query('select from event where id = $1', [id])).rowCount, 1)
+})
+
+/** A resource whose events change their partition from 2 to 3 partitions. */
+function moving(batch: (event: object) => EventBatch): object {
+  for (let i = 0; ; i++) {
+    const resource = { 'prefect.resource.id': `order.${i}` }
+    const keyHash = batch({ ...eventAt(Date.now()), resource }).events[0]?.keyHash ?? 0
+    if (keyHash % 2 !== keyHash % 3) return resource
+  }
+}
+
+test('an event that is turned back by a change of the partitions is known again, though it says another time', async (t) => {
+  const { bus, persist, store, doorTo, log, batch } = await open(t)
+  persist()
+  const door = doorTo(log, 10_000)
+  const [id, nowMs, resource] = [randomUUID(), Date.now(), moving(batch)]
+  const take = async (...events: object[]) =>
+    (await door.take(batch(...events), 'http', 'persisted')).map(({ status }) => status)
+  assert.deepEqual(await take({ ...eventAt(nowMs, id), resource }), ['accepted'])
+  let again: Promise<string[]> | undefined
+  const onDrained = async () => {
+    again = take({ ...eventAt(nowMs + 1_000, id), resource }, eventAt(nowMs))
+  }
+  await bus.repartition({ to: 3, withinMs: 5_000, knownEpoch: 0, onDrained })
+  assert.deepEqual(await again, ['duplicate', 'accepted'])
+  assert.equal((await store.hot.query('select from event where id = $1', [id])).rowCount, 1)
+})
+
+test('so is one about which the log was asked just before the change', async (t) => {
+  const { bus, persist, store, doorTo, log, batch } = await open(t)
+  persist()
+  const [id, nowMs, resource] = [randomUUID(), Date.now(), moving(batch)]
+  const first = doorTo(log, 10_000)
+  let isAsked = false
+  const unseen: typeof log.unseen = async (events) => {
+    const answer = await log.unseen(events)
+    if (isAsked) return answer
+    isAsked = true
+    await first.take(batch({ ...eventAt(nowMs, id), resource }), 'http', 'persisted')
+    await bus.repartition({ to: 3, withinMs: 5_000, knownEpoch: 0, onDrained: async () => {} })
+    await second.take(batch(eventAt(nowMs)), 'http', 'persisted') // so that it is nothing new to this door
+    return answer
+  }
+  const second = doorTo({ ...log, unseen }, 10_000, true)
+  const verdicts = await second.take(batch({ ...eventAt(nowMs + 1_000, id), resource }), 'http', 'persisted')
+  assert.deepEqual(
+    verdicts.map(({ status }) => status),
+    ['duplicate'],
+  )
   assert.equal((await store.hot.query('select from event where id = $1', [id])).rowCount, 1)
 })
 
