@@ -51,6 +51,9 @@ export interface Reply {
   readonly duplicates: readonly number[]
 }
 
+/** See `createAppendCall`. */
+export type AppendCall = ReturnType<typeof createAppendCall>
+
 /**
  * The call that appends events of one partition as one entry, atomically, without the ids that were there before.
  * @throws Moved from the call, when the partitions have changed since this one was chosen; nothing was appended then

@@ -202,7 +202,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'decide-task-runs-blindly',
     what: 'a decision on a task run is appended whatever another server decided since its row was read',
-    file: 'src/bus/appender.ts',
+    file: 'src/bus/guarded-append.ts',
     edits: [{ find: "known.last === null ? 'none' : formatEntryId(known.last.id)", replace: "''" }],
     caughtBy: 'test/faults/race.test.ts',
     saying: /task run, race/,
