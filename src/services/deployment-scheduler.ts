@@ -14,6 +14,8 @@ const AT_ONCE = 4
 const RECENT_EVERY_MS = 5_000
 /** What was changed in two rounds and a half: none is missed when a round is late. */
 const RECENT_MS = 12_500
+/** Longer than anybody is at making runs of a deployment as it was before it was changed. */
+const CHANGED_MS = 15 * 60_000
 
 export const deploymentScheduler = defineService({
   name: 'deployment-scheduler',
@@ -23,7 +25,10 @@ export const deploymentScheduler = defineService({
   environment: 'MILLRACE_SERVICES_DEPLOYMENT_SCHEDULER_ENABLED',
   isOn: ({ services }) => services.deploymentScheduler.enabled,
   schedule: { everyMs: 60_000 },
-  run: (context, tick) => schedule(context, tick, sql.fragment`true`),
+  async run(context, tick) {
+    const stale = await cleanUp(context, tick)
+    return { stale, ...(await schedule(context, tick, sql.fragment`true`)) }
+  },
 })
 
 export const recentDeploymentScheduler = defineService({
@@ -34,18 +39,26 @@ export const recentDeploymentScheduler = defineService({
   environment: 'MILLRACE_SERVICES_RECENT_DEPLOYMENT_SCHEDULER_ENABLED',
   isOn: ({ services }) => services.recentDeploymentScheduler.enabled,
   schedule: { everyMs: RECENT_EVERY_MS },
-  run(context, tick) {
+  async run(context, tick) {
+    const stale = tick.attempt > 1 ? await cleanUp(context, tick) : 0
     const since = new Date(context.nowMs() - RECENT_MS).toISOString()
-    return schedule(context, tick, sql.fragment`t.updated >= ${since}::timestamptz`)
+    return { stale, ...(await schedule(context, tick, sql.fragment`t.updated >= ${since}::timestamptz`)) }
   },
 })
 
-async function schedule(context: JobContext, { signal, attempt }: Tick, which: FragmentSqlToken): Promise<Counts> {
+/**
+ * Deletes what a process that was killed had made of a deployment that was changed meanwhile: at this tick, if this is not its
+ * first attempt, or for a request (`POST /deployments/{id}/schedule`), which may have been meant for a paused one.
+ */
+function cleanUp({ commands, store, nowMs }: JobContext, { attempt }: Tick): Promise<number> {
+  const which = { nowMs: nowMs(), changedSinceMs: nowMs() - CHANGED_MS, pausedToo: attempt > 1 }
+  return deleteStaleRuns({ commands, store }, which)
+}
+
+async function schedule(context: JobContext, { signal }: Tick, which: FragmentSqlToken): Promise<Counts> {
   const { commands, store, settings, nowMs } = context
   const { minRuns, minAheadMs, maxRuns, maxAheadMs } = settings.runs
   const horizon: Horizon = { minRuns, minMs: minAheadMs, maxRuns, maxMs: maxAheadMs }
-  // The attempt before may have been killed after it had made runs of what was changed meanwhile.
-  const stale = attempt === 1 ? 0 : await deleteStaleRuns({ commands, store }, { fromMs: nowMs(), horizon })
   let runs = 0
   const deployments = await eachPage(
     { store, table: deploymentTable, where: sql.fragment`t.has_schedule and not t.paused and ${which}`, signal },
@@ -54,5 +67,5 @@ async function schedule(context: JobContext, { signal, attempt }: Tick, which: F
       runs += await scheduleRuns({ commands, store }, deployment, { fromMs: nowMs(), horizon })
     },
   )
-  return { deployments, runs, stale }
+  return { deployments, runs }
 }

@@ -45,6 +45,11 @@ export function dueInstants(written: Written, fromMs: number, horizon: Horizon):
   return due
 }
 
+/** Whether an instant is one of the schedule's; false for NaN. */
+export function isDue(written: Written, ms: number): boolean {
+  return compiled(written).next(ms - 1) === ms
+}
+
 /** The word for a kind of schedule that Prefect shows as the creator of its runs. */
 export function scheduleKind(written: Written): string {
   if ('interval' in written) return 'IntervalSchedule'
@@ -99,4 +104,9 @@ export function pythonDate(ms: number): string {
   const { iso } = instantOfMs(ms)
   const [date, time] = iso.slice(0, -1).split('T') as [string, string]
   return `${date} ${time.endsWith('.000000') ? time.slice(0, 8) : time}+00:00`
+}
+
+/** The instant of such a date, in milliseconds; NaN when it is none. */
+export function instantOfPythonDate(text: string): number {
+  return Date.parse(text.replace(' ', 'T'))
 }

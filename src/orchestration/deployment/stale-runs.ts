@@ -1,18 +1,19 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Type } from '@sinclair/typebox'
 import pMap from 'p-map'
+import type { DeploymentRow } from '#src/events/deployment.ts'
 import type { FlowRunRow } from '#src/events/flow-run.ts'
 import { instantOfMs } from '#src/events/instant.ts'
 import { deploymentTable } from '#src/store/deployment.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import { row, sql } from '#src/store/sql.ts'
 import { type DeploymentNeeds, NOT_BEGUN } from './runs.ts'
-import { type Span, type WantedRun, wantedRuns } from './wanted-runs.ts'
+import { wantedAsNow } from './wanted-runs.ts'
 
 const AT_ONCE = 4
 const Id = row(Type.Object({ id: Type.String() }))
 
-/** What a run has of its deployment; not what clients may change of it, such as its tags. */
+/** What a run has of its deployment. */
 const OF_ITS_DEPLOYMENT = [
   'deployment_version',
   'work_queue_id',
@@ -23,19 +24,30 @@ const OF_ITS_DEPLOYMENT = [
   'parameters',
 ] as const
 
+export interface Staleness {
+  readonly nowMs: number
+  /** Only runs of deployments that were changed since, or are gone. */
+  readonly changedSinceMs: number
+  /** Whether runs of a paused deployment are stale: its schedules made them, or somebody who scheduled them by hand. */
+  readonly pausedToo: boolean
+}
+
 /**
- * Deletes runs ahead, of all deployments, that were made of what a deployment isn't any more. Whoever makes runs looks
- * after them himself (`scheduleRuns`); this is for those of one that was killed before he did. Returns how many.
+ * Deletes runs ahead that were made of what their deployment isn't any more, unless somebody has changed them since. Whoever
+ * makes runs looks after them himself (`scheduleRuns`); this is for those of one that was killed before he did. Returns how many.
  */
-export async function deleteStaleRuns({ commands, store }: DeploymentNeeds, span: Span): Promise<number> {
-  const ahead = sql.fragment`t.auto_scheduled and ${NOT_BEGUN}
-    and t.next_scheduled_start_time > ${instantOfMs(span.fromMs).iso}::timestamptz`
+export async function deleteStaleRuns(
+  { commands, store }: DeploymentNeeds,
+  { nowMs, changedSinceMs, pausedToo }: Staleness,
+): Promise<number> {
+  const ahead = sql.fragment`t.auto_scheduled and ${NOT_BEGUN} and t.updated = t.created
+    and t.next_scheduled_start_time > ${instantOfMs(nowMs).iso}::timestamptz`
+  const since = instantOfMs(changedSinceMs).iso
   const deployments = await store.read((tx) =>
-    tx.any(
-      sql.type(
-        Id,
-      )`select distinct t.deployment_id as id from flow_run t where t.deployment_id is not null and ${ahead}`,
-    ),
+    tx.any(sql.type(Id)`
+      select distinct t.deployment_id as id from flow_run t left join deployment d on d.id = t.deployment_id
+      where t.deployment_id is not null and ${ahead}
+        and (d.id is null or d.updated >= ${since}::timestamptz)`),
   )
   let deleted = 0
   await pMap(
@@ -46,10 +58,9 @@ export async function deleteStaleRuns({ commands, store }: DeploymentNeeds, span
         flowRunTable.select(tx, sql.fragment`t.deployment_id = ${id} and ${ahead}`, sql.fragment``),
       )
       const deployment = await store.read((tx) => deploymentTable.find(tx, sql.fragment`t.id = ${id}`))
-      const isOver = deployment === null || deployment.paused
-      const wanted = new Map((isOver ? [] : wantedRuns(deployment, span)).map((run) => [run.id, run]))
+      if (deployment?.paused && !pausedToo) return
       for (const run of runs) {
-        if (isAsWanted(run, wanted.get(run.id))) continue
+        if (deployment !== null && !deployment.paused && isAsNow(run, deployment)) continue
         await commands.flowRun(run.id, { type: 'delete' })
         deleted++
       }
@@ -59,6 +70,7 @@ export async function deleteStaleRuns({ commands, store }: DeploymentNeeds, span
   return deleted
 }
 
-function isAsWanted(run: FlowRunRow, wanted: WantedRun | undefined): boolean {
-  return wanted !== undefined && OF_ITS_DEPLOYMENT.every((field) => isDeepStrictEqual(run[field], wanted[field]))
+function isAsNow(run: FlowRunRow, deployment: DeploymentRow): boolean {
+  const wanted = wantedAsNow(deployment, run)
+  return wanted !== null && OF_ITS_DEPLOYMENT.every((field) => isDeepStrictEqual(run[field], wanted[field]))
 }

@@ -1,9 +1,10 @@
 /** The runs that the schedules of a deployment ask for, and what they have of it. */
 import type { DeploymentRow, DeploymentSchedule } from '#src/events/deployment.ts'
+import type { FlowRunRow } from '#src/events/flow-run.ts'
 import { instantOfMs } from '#src/events/instant.ts'
 import type { NewFlowRun } from '../flow-run/decide.ts'
 import { derivedId } from '../ids.ts'
-import { dueInstants, HORIZON, type Horizon, pythonDate, scheduleKind } from './instants.ts'
+import { dueInstants, HORIZON, type Horizon, instantOfPythonDate, isDue, pythonDate, scheduleKind } from './instants.ts'
 
 /** What every run of a deployment has of it. */
 export function runOf(deployment: DeploymentRow): Omit<NewFlowRun, 'id' | 'name'> {
@@ -46,9 +47,23 @@ export function wantedRuns(deployment: DeploymentRow, { fromMs, horizon = HORIZO
     )
 }
 
+/** What a run that was scheduled would be if it were scheduled now; null when its instant is none of an active schedule. */
+export function wantedAsNow(deployment: DeploymentRow, run: Pick<FlowRunRow, 'idempotency_key'>): WantedRun | null {
+  const key = run.idempotency_key ?? ''
+  const schedule = deployment.schedules.find(({ active, id }) => active && key.startsWith(keyOf(deployment.id, id)))
+  if (schedule === undefined) return null
+  const at = instantOfPythonDate(key.slice(keyOf(deployment.id, schedule.id).length))
+  return isDue(schedule.schedule, at) ? scheduledRun(deployment, schedule, at, true) : null
+}
+
+/** Of a schedule's runs; the date that each is due at follows. */
+function keyOf(deploymentId: string, scheduleId: string): string {
+  return `scheduled ${deploymentId} ${scheduleId} `
+}
+
 function scheduledRun(deployment: DeploymentRow, schedule: DeploymentSchedule, atMs: number, isAuto: boolean) {
   const common = runOf(deployment)
-  const idempotency_key = `scheduled ${deployment.id} ${schedule.id} ${pythonDate(atMs)}`
+  const idempotency_key = keyOf(deployment.id, schedule.id) + pythonDate(atMs)
   return {
     ...common,
     id: derivedId('flow-run', deployment.flow_id, idempotency_key),

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { BLANK } from '#src/api/orchestration/deployment-fields.ts'
 import type { DeploymentRow } from '#src/events/deployment.ts'
 import { DEPLOYMENTS, scheduleFields, scheduleRuns } from '#src/orchestration/index.ts'
-import { recentDeploymentScheduler } from '#src/services/deployment-scheduler.ts'
+import { deploymentScheduler, recentDeploymentScheduler } from '#src/services/deployment-scheduler.ts'
 import type { JobContext } from '#src/services/service.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import { sql } from '#src/store/sql.ts'
@@ -46,11 +46,11 @@ test('runs are made as a deployment is, not as it was when it was read', async (
       reads++ === 0 ? needs.store.read(ask) : Promise.reject(new Error('killed'))
     return { ...needs, store: { read } }
   }
-  /** The tick of the scheduler for what was changed just now, when this is its so many-th attempt. */
-  function tickOf(attempt: number) {
+  /** A tick of a scheduler, when this is its so many-th attempt. @returns how many runs it found that are stale */
+  async function tickOf(attempt: number, scheduler = recentDeploymentScheduler) {
     const context = { ...needs.keeping, store: needs.store } as unknown as JobContext // as far as it looks at it
     const tick = { attempt, signal: new AbortController().signal } as Tick
-    return recentDeploymentScheduler.run({ ...context, nowMs: () => fromMs }, tick)
+    return (await scheduler.run({ ...context, nowMs: () => fromMs }, tick))?.['stale'] ?? 0
   }
   const changes: Readonly<Record<string, Partial<DeploymentRow>>> = {
     paused: { paused: true },
@@ -73,11 +73,7 @@ test('runs are made as a deployment is, not as it was when it was read', async (
       await change(before.id, changed)
       await assert.rejects(scheduleRuns(dyingOnceMade(), before, { fromMs }), /killed/)
       assert.equal((await runsAfter(before)).length, 3)
-      assert.deepEqual(
-        [(await tickOf(1)).stale, (await tickOf(2)).stale],
-        [0, 3],
-        'the next attempt of its tick sees them',
-      )
+      assert.deepEqual([await tickOf(1), await tickOf(2)], [0, 3], 'the next attempt of its tick sees them')
       const after = await runsAfter(before)
       const wanted = { parameters: {}, schedules: before.schedules, ...changed }
       const ids = wanted.schedules.map(({ id }) => id)
@@ -86,6 +82,27 @@ test('runs are made as a deployment is, not as it was when it was read', async (
         assert.deepEqual([parameters, ids.includes((created_by as { id: string }).id)], [wanted.parameters, true])
       assert.equal((await runsAfter(kept)).length, 3)
     })
+
+  for (const [what, changed] of Object.entries(changes))
+    await t.test(`none that is left by a request, of a deployment that is ${what}`, async () => {
+      const before = await deployment()
+      await change(before.id, changed)
+      await assert.rejects(scheduleRuns(dyingOnceMade(), before, { fromMs }), /killed/)
+      // Somebody may have scheduled it by hand while it is paused.
+      assert.equal(await tickOf(1, deploymentScheduler), 'paused' in changed ? 0 : 3)
+      assert.equal(await tickOf(2, deploymentScheduler), 'paused' in changed ? 3 : 0)
+    })
+
+  await t.test('all that a request made farther ahead, and those that somebody changed', async () => {
+    const before = await deployment()
+    await scheduleRuns(needs, before, { fromMs, horizon: { minRuns: 120, minMs: 0, maxRuns: 120, maxMs: 1e11 } })
+    const [first] = await runsAfter(before)
+    assert.ok(first !== undefined)
+    await needs.commands.flowRun(first.id, { type: 'update', changes: { parameters: { x: 'by hand' } } })
+    for (const scheduler of [deploymentScheduler, recentDeploymentScheduler])
+      assert.deepEqual([await tickOf(1, scheduler), await tickOf(2, scheduler)], [0, 0])
+    assert.equal((await runsAfter(before)).length, 120)
+  })
 
   await t.test('none of one that is deleted', async () => {
     const before = await deployment()
