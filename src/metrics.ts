@@ -150,9 +150,14 @@ export function createMetrics({ defaults = true }: { readonly defaults?: boolean
       help: 'Sockets that receive live events from this process.',
       registers,
     }),
-    reconnects: new Counter<'server'>({
-      name: 'millrace_reconnects_total',
-      help: 'Connections made again after a loss, by server: redis or postgres.',
+    liveResumed: new Counter({
+      name: 'millrace_live_resumed_total',
+      help: 'Times that this process could read live events from Redis again after it could not.',
+      registers,
+    }),
+    unavailable: new Gauge<'server'>({
+      name: 'millrace_unavailable_seconds',
+      help: 'For how long redis, or postgres, has not answered this process: since the last scrape at which it did; 0 when it does.',
       labelNames: ['server'],
       registers,
     }),

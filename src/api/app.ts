@@ -35,7 +35,7 @@ export interface ApiNeeds {
   /** Resources with needs of their own; each gets the app at the prefix `/api`. */
   readonly resources?: readonly ((api: Api) => Promise<void> | void)[]
   readonly probes: Probes
-  /** How long `/ready` waits for them; 2,000 ms unless said otherwise. */
+  /** How long `/ready` and `/metrics` wait for them; 2,000 ms unless said otherwise. */
   readonly probeMs?: number
   /** Where they differ from `SOCKET_LIMITS`. */
   readonly limits?: Partial<SocketLimits>

@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import type { Log } from '../log.ts'
 import type { Route } from './route.ts'
+import { within } from './within.ts'
 
 /** Ask the servers that an API depends on for a sign of life; each resolves, or throws what is wrong. */
 export interface Probes {
@@ -14,7 +15,7 @@ export interface Probes {
 }
 
 /** Shorter than the patience of whoever asks (balancers: 5 s and more), longer than a busy server's hiccup. */
-const PROBE_MS = 2_000
+export const PROBE_MS = 2_000
 
 const Ready = Type.Object({ message: Type.Literal('OK') })
 const NotReady = Type.Object({
@@ -33,7 +34,7 @@ export const health: Route<{
 }> = (app, { probes, log, probeMs = PROBE_MS }) => {
   const ask = async <Name extends string>(name: Name, probe: () => Promise<void>) => {
     try {
-      await within(probeMs, probe())
+      await within(probeMs, probe(), () => new Error(`no answer within ${probeMs} ms`))
       return null
     } catch (err) {
       return { name, err }
@@ -69,14 +70,4 @@ export const health: Route<{
 
 function behindNow(probes: Probes) {
   return [...(probes.behind?.() ?? [])].map(({ job, behindMs, why }) => ({ job, behindMs: Math.round(behindMs), why }))
-}
-
-async function within(ms: number, answer: Promise<void>): Promise<void> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
-  try {
-    await Promise.race([answer, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

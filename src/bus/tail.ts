@@ -111,7 +111,7 @@ export function createTail({ connect, keys, partitions, parseEntry, log, metrics
           after,
           blockMs: BLOCK_MS,
         })
-        if (waitMs > 0) metrics.reconnects.inc({ server: 'redis' })
+        if (waitMs > 0) metrics.liveResumed.inc()
         waitMs = 0
         if (redis !== connection) return
         for (const [partition, entries] of news) for (const raw of entries) deliver(partition, raw)

@@ -53,6 +53,22 @@ test('a server that never answers is not ready, and does not keep the asker wait
   assert.deepEqual([answer.statusCode, answer.json().failed], [503, ['postgres']])
 })
 
+test('the metrics say for how long a server has not answered', async (t) => {
+  let redis = well
+  const app = await testApi(t, { probes: { redis: () => redis(), postgres: () => new Promise(() => {}) }, probeMs: 20 })
+  const seconds = async (server: string) => {
+    const line = new RegExp(`^millrace_unavailable_seconds\\{server="${server}"\\} (.*)$`, 'm')
+    return Number(line.exec((await app.inject('/metrics')).body)?.[1])
+  }
+  assert.equal(await seconds('redis'), 0)
+  redis = ill
+  const first = await seconds('redis')
+  assert.ok(first > 0 && (await seconds('redis')) > first)
+  redis = well
+  assert.equal(await seconds('redis'), 0)
+  assert.ok((await seconds('postgres')) >= 0.02, 'one that never answers does not keep the page waiting')
+})
+
 test('a process without the API serves its metrics and its health, and nothing else', async (t) => {
   const metrics = createMetrics({ defaults: false })
   const app = await createStatusApi({
