@@ -101,12 +101,14 @@ export const RESTORE_FAILPOINTS: readonly Failpoint[] = [
   edits: [{ find: 'const BATCH_BYTES = 2 * 1024 * 1024', replace: 'const BATCH_BYTES = 100_000' }, ...failpoint.edits],
 }))
 
+/** Come to by a process that brings another definition than the one in force. */
+export const DEFINED = 'before a schedule is defined'
 /** Come to by a process that is told to stop while it runs something. */
 export const HANDED_OVER = 'before a tick is handed over'
 
 /** In the order in which a tick passes them. */
 export const TICK_FAILPOINTS: readonly Failpoint[] = [
-  before('before a schedule is defined', 'src/ticks/registrar.ts', 'const cause = await defineJob('),
+  before(DEFINED, 'src/ticks/registrar.ts', 'const cause = await defineJob('),
   before('when ticks were emitted', 'src/ticks/emitter.ts', 'clock = { redisMs: reply.nowMs'),
   before('when ticks were read', 'src/ticks/read-stream.ts', 'const settled = new Set(await take.fresh('),
   before('when ticks were claimed', 'src/ticks/take.ts', 'for (const tick of claimed) inHand.track(begin(tick))'),

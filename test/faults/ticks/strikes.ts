@@ -5,7 +5,7 @@ import { defineJob } from '#src/store/job/define.ts'
 import { setPaused } from '#src/ticks/admin.ts'
 import { checkJob } from '#src/ticks/index.ts'
 import { waitUntil } from '#test/wait-until.ts'
-import { HANDED_OVER } from '../harness/failpoints.ts'
+import { DEFINED, HANDED_OVER } from '../harness/failpoints.ts'
 import { type Build, CHANGED, LONG, PAUSED } from './jobs.ts'
 import { nameOf, type Strike, type StrikeKind } from './plan.ts'
 import { load, setSnapshotsFail } from './redis-answers.ts'
@@ -18,6 +18,11 @@ export interface Struck {
   readonly untilMs: number
 }
 
+/** Longer than a process takes to look at the definitions again. */
+const NEWS_MS = 2_500
+const MOST_NEWS = 20
+/** Of the job that is edited; its builds have it come every 650 and 800 ms. */
+const LEAST_EVERY_MS = 500
 /** What is done at once is felt for a while. */
 const SHORTEST_MS = 500
 
@@ -74,6 +79,7 @@ async function dieAt(cluster: TickCluster, strike: Strike, over: AbortSignal): P
   await guest.start({ MILLRACE_TEST_FAILPOINT: failpoint, MILLRACE_TEST_BUILD: build }).catch((error: unknown) => {
     if (guest.ended !== 'SIGKILL') throw error // it may get there before it has said that it runs
   })
+  if (failpoint === DEFINED) await bringNews(cluster, guest, over)
   if (failpoint === HANDED_OVER && (await runsForLong(cluster, guest.pid, over))) guest.signal('SIGTERM')
   await waitUntil(() => guest.ended !== null || over.aborted, {
     timeoutMs: 60_000,
@@ -81,6 +87,15 @@ async function dieAt(cluster: TickCluster, strike: Strike, over: AbortSignal): P
   })
   if (!over.aborted && guest.ended !== 'SIGKILL')
     throw new Error(`the guest ended by itself:\n${guest.log.slice(-20).join('\n')}`)
+}
+
+/** While the guest started, another process may have brought what it has: then the schedule is edited, until the guest is first. */
+async function bringNews(cluster: TickCluster, guest: Replica['process'], over: AbortSignal): Promise<void> {
+  for (let turn = 0; turn < MOST_NEWS; turn++) {
+    await pause(NEWS_MS, over)
+    if (guest.ended !== null || over.aborted) return
+    await edited(cluster, LEAST_EVERY_MS + turn)
+  }
 }
 
 /** Waits until a process has just begun something that it won't end soon. False when the test is over. */
@@ -239,7 +254,7 @@ function actsOn(cluster: TickCluster, over: AbortSignal): Record<StrikeKind, Act
       () => paused(cluster, true),
       () => paused(cluster, false),
     ),
-    'schedule: edited': ({ atMs }) => edited(cluster, 500 + (atMs % 400)),
+    'schedule: edited': ({ atMs }) => edited(cluster, LEAST_EVERY_MS + (atMs % 400)),
     'Postgres: kill -9': lasting(
       () => postgres.kill9(),
       () => postgres.restart(),
