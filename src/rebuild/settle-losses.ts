@@ -1,6 +1,7 @@
 /**
  * What the recorder applied and the persister lost is in the tables and never comes to the log; and its sender may send it
- * again, so that it would count twice. Such tables are made anew from the log.
+ * again, so that it would count twice. And where Redis came back with an older state, a recorder that stood before its end lacks
+ * what the log has had since. Such tables are made anew from the log.
  */
 import type { Pool } from 'pg'
 import { PERSISTER, RECORDER } from '#src/bus/index.ts'
@@ -12,7 +13,7 @@ import { settle } from '#src/store/unlogged.ts'
 export function settleLosses(pool: Pool): Promise<boolean> {
   return inTransaction(pool, 0, async (client) => {
     const settled = await settle(client, PERSISTER, RECORDER)
-    if (!settled.some(({ applied }) => applied)) return false
+    if (!settled.some(({ differs }) => differs)) return false
     await markPartial(client, [...(await readProjections(client)).keys()])
     return true
   })

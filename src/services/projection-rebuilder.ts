@@ -70,7 +70,7 @@ async function round(context: ServiceContext, signal: AbortSignal): Promise<void
   const { pool, projections, log } = context
   const needs = needsOf(context)
   if (await settleLosses(pool))
-    log.warn('the recorder had applied events that the log never got: all tables are rebuilt')
+    log.warn('tables may have events that the log lost with Redis, or lack some that it has: all are rebuilt')
   const due = await projectionsDue(pool, projections)
   for (const group of groupsOf(
     projections,

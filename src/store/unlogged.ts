@@ -1,11 +1,11 @@
-/** What one group has applied of entries that another one lost. */
+/** What entries that one group lost mean for another one. */
 import type { Queryable } from './checkpoint.ts'
 
 /** A loss whose consequences are known. */
 export interface Settled {
   readonly id: string
-  /** The other group had applied some of it. */
-  readonly applied: boolean
+  /** The other group may have applied another history than the loser. */
+  readonly differs: boolean
 }
 
 /** A group `r` stands behind a loss of group `l`, so that nothing of it is still to be applied; `p` is where `l` stands. */
@@ -17,14 +17,15 @@ const LOSSES = `loss l join checkpoint p on p."group" = l."group" and p.partitio
 
 /**
  * Looks at the losses of a group that nobody has looked at yet, and that another group has passed. Where that one lost the
- * same beginning, it had applied nothing of it; else it had. Holds them until the transaction ends.
+ * same beginning, it had applied nothing of it, and has said so itself. Else it had applied some; or it stood before all that
+ * Redis had forgotten, saw nothing, and goes on without what the loser had applied. Holds them until the transaction ends.
  */
 export async function settle(tx: Queryable, loser: string, other: string): Promise<Settled[]> {
   const { rows } = await tx.query<Settled>(
     `select l.id, not exists (
        select from loss o where o."group" = $2 and o.partition = l.partition
          and (o.first_ms, o.first_seq) <= (l.first_ms, l.first_seq)
-         and (o.last_ms, o.last_seq) >= (l.first_ms, l.first_seq)) as applied
+         and (o.last_ms, o.last_seq) >= (l.first_ms, l.first_seq)) as differs
      from ${LOSSES} and ${HAS_PASSED} for update of l skip locked`,
     [loser, other],
   )

@@ -1,5 +1,6 @@
 /** Redis was flushed while the recorder and the persister stood at different places: the tables become what the log says. */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { Type } from '@sinclair/typebox'
 import { PROJECTIONS } from '#src/consumer/load-projections.ts'
@@ -20,6 +21,10 @@ const tally = defineProjection({
   key: ({ resourceId }) => resourceId,
   evolve: (on) => [on('*', (row, { resourceId }) => ({ resource_id: resourceId, count: (row?.count ?? 0) + 1 }))],
 })
+
+/** The recorder stands behind what it lost, and behind what came after. */
+const APPLIED_SINCE = `select from checkpoint c where "group" = 'recorder' and event_count = 3
+  and exists (select from loss l where l."group" = c."group" and (l.last_ms, l.last_seq) < (c.entry_ms, c.entry_seq))`
 
 async function place(t: TestScope) {
   const world = await recorderWorld(t, TABLE, { partitions: 1 })
@@ -104,4 +109,58 @@ test('where the recorder had less than the log, nothing is rebuilt', async (t) =
     return (await rows('select from loss where "group" = \'persister\' and not settled')).length === 0
   })
   assert.equal((await readProjections(store.hot)).get('tally')?.state, 'live')
+})
+
+test('what is sent again while the persister still has it in hand counts once', async (t) => {
+  const { needs, send, sendMany, flush, inTable, inLog, lost, record, persist, rows, store } = await place(t)
+  persist()
+  record([tally])
+  await sendMany(5)
+  await waitUntil(async () => (await inTable()) === 5 && (await inLog()) === 5)
+  const occurred = new Date().toISOString()
+  const again = [1, 2, 3].map(() => ({ id: randomUUID(), occurred, event: 'it.was', resource: 'it' }))
+  const blocker = await store.hot.connect()
+  try {
+    await blocker.query('begin; lock table event in share mode')
+    await send(again)
+    await waitUntil(async () => (await inTable()) === 8)
+    await flush()
+    await send(again)
+    await lost('recorder')
+    await waitUntil(async () => (await rows('select from projection_behind')).length === 1)
+    await waitUntil(async () => (await rows(APPLIED_SINCE)).length === 1, {
+      what: 'the recorder to pass what was sent again',
+    })
+  } finally {
+    await blocker.query('commit')
+    blocker.release()
+  }
+  await waitUntil(async () => (await inLog()) === 8)
+  await waitUntil(() => catchUp(needs, [tally], AbortSignal.timeout(10_000)), { what: 'the table to be brought on' })
+  assert.equal(await inTable(), 8)
+  assert.equal(await settleLosses(needs.pool), false, 'the log has what the recorder had applied')
+  await sendMany(1)
+  await waitUntil(async () => (await inTable()) === 9)
+})
+
+test('a table that goes on in an older state of Redis, without what the log has had since, is rebuilt', async (t) => {
+  const { needs, bus, sendMany, inTable, inLog, lost, record, persist, rows } = await place(t)
+  const [persister, recorder] = [persist(), record([tally])]
+  await sendMany(5)
+  await waitUntil(async () => (await inTable()) === 5 && (await inLog()) === 5)
+  await recorder.stop()
+  const redis = bus.connection('backup')
+  const keys = [bus.keys.stream(0), bus.keys.state(0)]
+  const backup = await waitUntil(() => Promise.all(keys.map((key) => redis.dumpBuffer(key))))
+  await sendMany(3)
+  await waitUntil(async () => (await inLog()) === 8)
+  await persister.stop()
+  for (const [i, key] of keys.entries()) await redis.restore(key, 0, backup[i] as Buffer, 'REPLACE')
+  await sendMany(2)
+  record([tally])
+  await waitUntil(async () => (await inTable()) === 7, { what: 'the recorder, which sees nothing, to go on' })
+  persist()
+  await lost('persister')
+  assert.equal((await rows(`select from loss where "group" = 'recorder'`)).length, 0)
+  await waitUntil(() => settleLosses(needs.pool), { what: 'the table to be found to lack something' })
 })
