@@ -12,8 +12,8 @@ export interface Ownership {
   /** The name under which this process holds its leases. */
   readonly member: string
   /**
-   * Renews what is owned and takes what is free, up to a fair share. Partitions above the share are named to be given
-   * back, one at a time, so that only what must move moves.
+   * Renews what is owned and takes what is free, up to a fair share. Partitions above the share, and those that are no
+   * more, are named to be given back.
    */
   balance(
     owned: ReadonlySet<number>,
