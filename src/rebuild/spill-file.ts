@@ -27,9 +27,9 @@ export class SpillFile {
     else this.#tailBytes += this.#tail.write(text, this.#tailBytes)
   }
 
-  /** The bytes from one place to another. @throws RebuildRefused */
-  read(from: number, to: number): Buffer {
-    const bytes = Buffer.allocUnsafe(to - from)
+  /** The bytes from one place to another. @param into what they are read into, from its beginning on @throws RebuildRefused */
+  read(from: number, to: number, into = Buffer.allocUnsafe(to - from)): Buffer {
+    const bytes = into.subarray(0, to - from)
     const inFile = Math.max(0, Math.min(to, this.#fileBytes) - from)
     for (let at = 0; at < inFile; ) at += onDisk(() => readSync(this.#open(), bytes, at, inFile - at, from + at))
     if (to > this.#fileBytes) this.#tail.copy(bytes, inFile, from + inFile - this.#fileBytes, to - this.#fileBytes)

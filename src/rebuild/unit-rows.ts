@@ -94,7 +94,7 @@ export class UnitRows implements Rows {
     return this.#spilled.count
   }
 
-  /** The same as lines of COPY. */
+  /** The same as lines of COPY: some of them, valid until the next are asked for. */
   lines(): Generator<Buffer> {
     return this.#spilled.lines()
   }

@@ -1,5 +1,6 @@
 /** Writes rows to a table by COPY. */
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import type { PoolClient } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { lineOf } from './copy-line.ts'
@@ -33,7 +34,7 @@ export async function copyRows(
   return count
 }
 
-/** Writes rows that are lines already, see `lineOf`. */
+/** Writes rows that are lines already, see `lineOf`. A chunk has left this process when the next one is asked for. */
 export async function copyLines(
   client: PoolClient,
   table: string,
@@ -45,7 +46,13 @@ export async function copyLines(
     throw error
   })
   failed.catch(() => {})
-  for (const chunk of chunks) if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), failed])
+  const { connection } = client as PoolClient & { readonly connection?: { readonly stream?: Socket } }
+  const socket = connection?.stream
+  for (const chunk of chunks) {
+    await Promise.race([new Promise((resolve) => stream.write(chunk, resolve)), failed])
+    // The stream hands less on than the socket waits with: then what comes behind it is waited for.
+    if (socket?.writableLength) await Promise.race([new Promise((resolve) => socket.write('', resolve)), failed])
+  }
   stream.end()
   await Promise.race([once(stream, 'finish'), failed])
 }
