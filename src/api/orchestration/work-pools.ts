@@ -137,7 +137,7 @@ export function workPools(app: Api, needs: OrchestrationNeeds): void {
     { schema: { params: ByName, body: Poll, response: { 200: Type.Array(WorkerRun) } } },
     async ({ params, body }) => {
       const pool = await poolNamed(needs, params.pool)
-      const names = body.work_queue_names ?? []
+      const names = [...new Set(body.work_queue_names)]
       const queues =
         names.length === 0
           ? await queuesOf(store, pool.id)

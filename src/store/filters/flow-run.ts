@@ -20,6 +20,7 @@ import {
   terms,
   textIs,
   timeIs,
+  Uuid,
 } from './terms.ts'
 
 const StateTypes = maybe(Type.Array(Type.Union(STATE_TYPES.map((type) => Type.Literal(type)))))
@@ -48,7 +49,7 @@ export const FlowRunFilter = filterOf({
   idempotency_key: maybe(TextTerm),
   created_by: maybe(
     filterOf({
-      id_: maybe(Type.Array(Type.String())),
+      id_: maybe(Type.Array(Uuid)),
       type_: maybe(Type.Array(Type.String())),
       is_null_: maybe(Type.Boolean()),
     }),
@@ -107,5 +108,13 @@ function createdBy(column: FragmentSqlToken, filter: FlowRunFilter['created_by']
     values ? sql.fragment`${column}->>${member} = any(${sql.array(values, 'text')})` : null
   const none = filter.is_null_ === true ? sql.fragment`${column} is null` : null
   const some = filter.is_null_ === false ? sql.fragment`${column} is not null` : null
-  return group(filter.operator, [is('id', filter.id_), is('type', filter.type_), none, some])
+  return group(filter.operator, [
+    is(
+      'id',
+      filter.id_?.map((id) => id.toLowerCase()),
+    ),
+    is('type', filter.type_),
+    none,
+    some,
+  ])
 }

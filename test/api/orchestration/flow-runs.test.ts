@@ -37,6 +37,8 @@ test('flow runs are found, ordered, paged and counted', async (t) => {
     assert.equal(await of({ idempotency_key: { any_: ['key-c'] } }), 'c')
     assert.equal(await of({ work_queue_name: { is_null_: true } }), 'abc')
     assert.equal(await of({ created_by: { is_null_: true } }), 'abc')
+    assert.equal(await of({ created_by: { id_: [a.id.toUpperCase()] } }), '')
+    await post('/flow_runs/filter', { flow_runs: { created_by: { id_: ['no id'] } } }, 422)
     assert.equal(await of({ created_by: { operator: 'or_', type_: ['SCHEDULE'], is_null_: true } }), 'abc')
     assert.equal(await of({ created_by: { operator: 'and_', type_: ['SCHEDULE'], is_null_: true } }), '')
     assert.equal(await of({ parent_flow_run_id: { any_: [a.id] } }), '')

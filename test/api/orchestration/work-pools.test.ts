@@ -99,7 +99,8 @@ test('work pools', async (t) => {
       ).map((each: Answer) => each.flow_run.id)
     assert.deepEqual([...(await handed())].slice(0, 3).sort(), [...high.runs].sort())
     assert.equal((await handed()).length, 6)
-    assert.deepEqual([...(await handed({ work_queue_names: ['default'] }))].sort(), [...low.runs].sort())
+    for (const work_queue_names of [['default'], ['default', 'default']])
+      assert.deepEqual([...(await handed({ work_queue_names }))].sort(), [...low.runs].sort())
     await api.call(404, 'POST', '/work_pools/k8s/get_scheduled_flow_runs', { work_queue_names: ['none'] })
     assert.equal((await api.call(200, 'GET', `/deployments/${low.id}`)).status, 'READY')
 
