@@ -60,7 +60,7 @@ export {
 export { ARTIFACTS, VARIABLES } from './records.ts'
 export type { ProposedState } from './state.ts'
 export type { StoredRecord } from './stored-record.ts'
-export type { NewTaskRun, TaskRunCommands } from './task-run/commands.ts'
+export { type NewTaskRun, type TaskRunCommands, taskRunIdOf } from './task-run/commands.ts'
 export type { TaskRuling } from './task-run/decide.ts'
 export { type PoolNeeds, poolNamed, queueNamed, queuesOf, refuseReserved } from './work-pool/find.ts'
 export { WORK_POOLS, WORK_QUEUES, WORKERS } from './work-pool/kinds.ts'

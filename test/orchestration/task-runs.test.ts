@@ -44,6 +44,14 @@ test('task runs that servers change', async (t) => {
     assert.equal((await go('FAILED'))?.state_name, 'AwaitingRetry')
   })
 
+  await t.test('of two that make the same one under two ids at once both are told of one', async () => {
+    const of = await startFlow()
+    const both = await Promise.all([newRun(of), newRun(of)].map((run) => taskRuns.create(run, { type: 'PENDING' })))
+    assert.deepEqual(both.map(({ isNew }) => isNew).sort(), [false, true])
+    assert.equal(both[0]?.run.id, both[1]?.run.id)
+    assert.equal((await taskRun(both[0]?.run.id as string))?.flow_run_id, of)
+  })
+
   await t.test('a new name is no new state', async () => {
     const made = newRun(await startFlow())
     const { run } = await taskRuns.create(made, { type: 'COMPLETED' })

@@ -1,7 +1,7 @@
 /** `/task_runs`: those that clients have the server make and change, for a nested flow or for a worker. */
 import { Type } from '@sinclair/typebox'
 import { indexedText } from '#src/events/formats.ts'
-import { derivedId, runName } from '#src/orchestration/index.ts'
+import { runName, taskRunIdOf } from '#src/orchestration/index.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
 import { sql } from '#src/store/sql.ts'
 import { Conflict, NotFound } from '../../errors.ts'
@@ -28,7 +28,7 @@ export function taskRuns(app: Api, { commands, store, now, newId }: Orchestratio
       if (flow_run_id !== null && flowRun === null) throw new Conflict(INTEGRITY)
       const labels = flowRun && { 'prefect.flow.id': flowRun.flow_id, 'prefect.flow-run.id': flowRun.id }
       // There is one task run for each key within a flow run: whoever asks twice gets the same one.
-      const named = flow_run_id === null ? newId() : derivedId('task-run', flow_run_id, task_key, dynamic_key)
+      const named = flow_run_id === null ? newId() : taskRunIdOf(flow_run_id, task_key, dynamic_key)
       const made = {
         ...newTaskRun(body),
         id: id ? uuid(id) : named,

@@ -8,6 +8,7 @@ import { sql } from '#src/store/sql.ts'
 import { taskRunTable } from '#src/store/task-run.ts'
 import type { Decision } from '../decision.ts'
 import type { Executor } from '../execute.ts'
+import { derivedId } from '../ids.ts'
 import { inState } from '../run-times.ts'
 import { type ProposedState, stateOf, withDetails } from '../state.ts'
 import { decideTaskRun, type TaskRunAnswer } from './decide.ts'
@@ -28,6 +29,11 @@ export type NewTaskRun = Omit<
   | `${string}start_time`
   | 'end_time'
 >
+
+/** The id of a task run of a flow run, unless its client gave it another one. */
+export function taskRunIdOf(flowRunId: string, taskKey: string, dynamicKey: string): string {
+  return derivedId('task-run', flowRunId, taskKey, dynamicKey)
+}
 
 /** All reject like `Executor.run`. Of two that decide on one run at once, on any servers, one decides again. */
 export interface TaskRunCommands {
@@ -75,7 +81,8 @@ export function createTaskRunCommands({ executor, store, now, newId }: Needs): T
     const { id, flow_run_id, task_key, dynamic_key } = made
     const keys = sql.fragment`t.flow_run_id = ${flow_run_id} and t.task_key = ${task_key} and t.dynamic_key = ${dynamic_key}`
     return executor.decide<TaskRunRow, { readonly run: TaskRunRow; readonly isNew: boolean }>({
-      resourceId: resourceOf(id),
+      // Whatever id it is given: two must not make one task of a flow run at once.
+      resourceId: resourceOf(flow_run_id === null ? id : taskRunIdOf(flow_run_id, task_key, dynamic_key)),
       load: () => (flow_run_id === null ? find(id) : taskRunTable.find(store.queries, keys)),
       orderedBy: () => orderedBy(made),
       async decide(there) {
