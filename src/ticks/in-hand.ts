@@ -59,8 +59,12 @@ export function createInHand(log: Log): InHand {
     },
     someFree: (signal) =>
       new Promise((resolve) => {
-        freed = resolve
-        signal.addEventListener('abort', () => resolve(), { once: true })
+        const end = () => {
+          signal.removeEventListener('abort', end)
+          resolve()
+        }
+        freed = end
+        signal.addEventListener('abort', end)
       }),
     track(work) {
       const tracked = work
