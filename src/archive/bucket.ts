@@ -1,19 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AwsClient } from 'aws4fetch'
 import { ArchiveUnavailable } from '#src/errors.ts'
-import type { ArchivePlace, WrittenObject } from './place.ts'
-
-/** How a bucket is reached; see `MILLRACE_ARCHIVE_S3_…`. */
-export interface BucketOptions {
-  /** Null for Amazon's. */
-  readonly endpoint: string | null
-  readonly region: string
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  /** Null where the key is a lasting one. */
-  readonly sessionToken: string | null
-  readonly timeoutMs: number
-}
+import type { ArchivePlace, BucketOptions, WrittenObject } from './place.ts'
 
 /** Servers answer 500, 503 or 429 now and then, and mean: try again. */
 const ATTEMPTS = 4
@@ -99,6 +87,7 @@ export function bucketArchive(url: string, options: BucketOptions): ArchivePlace
   }
 
   return {
+    address: { url, bucket: options },
     async put(key, body, signal) {
       const answer = await ask({ method: 'PUT', address: addressOf(key), body, signal })
       if (answer === null) throw new ArchiveUnavailable(`${bucket} at ${host} answered 404 to a write`)

@@ -47,6 +47,7 @@ export function folderArchive(url: string): ArchivePlace {
   }
 
   return {
+    address: { url, bucket: null },
     put: (key, bytes, signal) => orUnavailable(root, put(key, bytes, signal), signal),
     get: (key) => orUnavailable(root, readFile(fileOf(key)).catch(unlessMissing(null))),
     list: (prefix) => orUnavailable(root, list(prefix)),

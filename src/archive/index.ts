@@ -5,12 +5,12 @@
 import type { Settings } from '#src/config.ts'
 import { bucketArchive } from './bucket.ts'
 import { folderArchive } from './folder.ts'
-import type { ArchivePlace } from './place.ts'
+import type { ArchiveAddress, ArchivePlace } from './place.ts'
 
 export { linesOf, readPart } from './check-part.ts'
 export { type ArchiveContents, type ListedDay, listArchive, readArchive, readManifests } from './list.ts'
 export type { ArchivePart, EventPlace, Manifest, StoredManifest } from './manifest.ts'
-export type { ArchivePlace } from './place.ts'
+export type { ArchiveAddress, ArchivePlace } from './place.ts'
 export { type Restored, restoreDay } from './restore-day.ts'
 export { findLacking, type VerifiedDay, verifyArchive, verifyDay } from './verify.ts'
 export { removeUnfinished, writeDay } from './write-day.ts'
@@ -19,14 +19,12 @@ export { removeUnfinished, writeDay } from './write-day.ts'
 export function openArchive({ archive }: Settings): ArchivePlace | null {
   const { url, s3, timeoutMs } = archive
   if (url === null) return null
-  if (url.startsWith('file:')) return folderArchive(url)
-  const { endpoint, region, accessKeyId, secretAccessKey, sessionToken } = s3
-  return bucketArchive(url, {
-    endpoint,
-    region,
-    timeoutMs,
-    accessKeyId: accessKeyId ?? '',
-    secretAccessKey: secretAccessKey ?? '',
-    sessionToken,
-  })
+  const { accessKeyId, secretAccessKey } = s3
+  const bucket = { ...s3, timeoutMs, accessKeyId: accessKeyId ?? '', secretAccessKey: secretAccessKey ?? '' }
+  return openArchiveAt({ url, bucket: url.startsWith('file:') ? null : bucket })
+}
+
+/** One that is open elsewhere. */
+export function openArchiveAt({ url, bucket }: ArchiveAddress): ArchivePlace {
+  return bucket === null ? folderArchive(url) : bucketArchive(url, bucket)
 }

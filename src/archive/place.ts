@@ -2,6 +2,8 @@
 
 /** Keys are relative to the archive, with slashes. Each call throws ArchiveUnavailable, or why the signal was aborted. */
 export interface ArchivePlace {
+  /** By which it is opened again, in another thread. */
+  readonly address: ArchiveAddress
   /** Writes an object whole or not at all, over one that is there; on disk when it resolves. */
   put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
   /** Null when there is none. */
@@ -14,6 +16,25 @@ export interface ArchivePlace {
   remove(key: string): Promise<void>
   /** The object's URL, for people. */
   urlOf(key: string): string
+}
+
+/** It holds the key of the bucket. */
+export interface ArchiveAddress {
+  readonly url: string
+  /** Null for a folder. */
+  readonly bucket: BucketOptions | null
+}
+
+/** How a bucket is reached; see `MILLRACE_ARCHIVE_S3_…`. */
+export interface BucketOptions {
+  /** Null for Amazon's. */
+  readonly endpoint: string | null
+  readonly region: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  /** Null where the key is a lasting one. */
+  readonly sessionToken: string | null
+  readonly timeoutMs: number
 }
 
 export interface WrittenObject {

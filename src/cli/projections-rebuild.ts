@@ -37,7 +37,7 @@ export function projectionsRebuildCommand(terminal: Terminal): Command {
     .description("make projections' tables anew from the log, while the old ones serve")
     .argument('<name...>', 'projections, as `projections ls` names them')
     .option('--from <date>', 'only rows that began then or later; others are carried over as they are', parseDate)
-    .option('--parallel <number>', 'threads that fold, a partition each; not with archived days', parseParallel, 1)
+    .option('--parallel <number>', 'threads that fold, a partition each', parseParallel, 1)
     .option('--strict', 'refuse when rows have events that left the log, instead of carrying them over')
     .option('--dry-run', 'show what it comes to and change nothing')
     .option('-y, --yes', "don't ask")
@@ -66,8 +66,6 @@ async function rebuild(terminal: Terminal, projecting: Projecting, options: Opti
     if (answer === null) throw new UsageInvalid('nobody is here to confirm: add --yes to rebuild.')
     if (!answer) return terminal.print('Nothing was changed.')
   }
-  if (options.parallel > 1 && plan.archivedEvents > 0)
-    terminal.note('Days are read from the archive, which one thread does: --parallel changes nothing.')
   const done: object[] = []
   for (const group of groups) {
     const id = await request(projecting, group, options)

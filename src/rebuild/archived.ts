@@ -18,6 +18,8 @@ export interface ArchivedDays {
   eventsOf(partition: number, through: EntryPlace): LateSource[]
 }
 
+/** Events of a part that are held at once beside its bytes. */
+const BATCH = 1_000
 /** An event may have been taken before it occurred, when a sender's clock was ahead: by days at most, or it isn't in this day. */
 const AHEAD_MS = 3 * 86_400_000
 
@@ -51,12 +53,15 @@ async function* eventsIn(
   wants: (name: string) => boolean,
 ): EventSource {
   for (const part of parts) {
-    const events: PlacedEvent[] = []
+    let events: PlacedEvent[] = []
     for (const line of linesOf(await readPart(place, part))) {
       const event = placedEvent(line)
       if (event.partition !== partition || !wants(event.event)) continue
       if (isBefore(through, event)) break
       events.push(event)
+      if (events.length < BATCH) continue
+      yield events
+      events = []
     }
     yield events
   }

@@ -104,12 +104,12 @@ async function makeAll(
     filesLetters: targets.some(({ name, version }) => versions.get(name) !== version),
   }
   const names = await wantedNames(pool, wants)
-  const archive = archivedDays(place, missing.archived, wants)
   const { connectionString } = pool.options
-  const here: UnitNeeds = { ...common, pool, projections: targets, held, reading: { names, archive }, onEvents }
+  const reading = { names, archive: archivedDays(place, missing.archived, wants) }
+  const here: UnitNeeds = { ...common, pool, projections: targets, held, reading, onEvents }
   const makers: UnitMaker[] = []
   const count = Math.min(parallel, pieces.length)
-  if (count === 0 || archive !== null || connectionString === undefined)
+  if (count === 0 || connectionString === undefined)
     makers.push({ make: (partitions) => makeUnit(here, partitions), close: async () => {} })
   else
     for (let i = 0; i < count; i++) {
@@ -120,6 +120,7 @@ async function makeAll(
         targets: targets.map(({ name }) => name),
         job: held.job,
         names,
+        archive: place && missing.archived.length > 0 ? { address: place.address, manifests: missing.archived } : null,
       }
       makers.push(startWorker(task, onEvents, held.signal))
     }

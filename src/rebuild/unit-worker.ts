@@ -1,10 +1,12 @@
 /** A thread that folds pieces of a rebuild, so that whoever runs it goes on with what else it does. */
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import pg from 'pg'
+import type { ArchiveAddress, Manifest } from '#src/archive/index.ts'
 import { loadProjections } from '#src/consumer/load-projections.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { AppError, RebuildRefused } from '#src/errors.ts'
 import type { RebuildJob } from '#src/store/rebuild/job.ts'
+import type { ArchivedDays } from './archived.ts'
 import { writer } from './held.ts'
 import { makeUnit, type UnitMade, type UnitNeeds } from './unit.ts'
 
@@ -16,6 +18,8 @@ interface WorkerTask extends Pick<UnitNeeds, 'through' | 'frozen' | 'leftOut' | 
   readonly targets: readonly string[]
   readonly job: RebuildJob
   readonly names: readonly string[] | null
+  /** Days to read that left the log. */
+  readonly archive: { readonly address: ArchiveAddress; readonly manifests: readonly Manifest[] } | null
 }
 
 type Said =
@@ -73,7 +77,7 @@ export function startWorker(task: WorkerTask, onEvents: (count: number) => void,
 }
 
 /** What runs in the thread. */
-async function work({ databaseUrl, folder, targets, job, names, ...rest }: WorkerTask): Promise<void> {
+async function work({ databaseUrl, folder, targets, job, names, archive, ...rest }: WorkerTask): Promise<void> {
   const port = parentPort
   if (port === null) return
   const all = await loadProjections(new URL(folder))
@@ -81,17 +85,26 @@ async function work({ databaseUrl, folder, targets, job, names, ...rest }: Worke
   const pool = new pg.Pool({ connectionString: databaseUrl, application_name: 'millrace-rebuild', max: 3 })
   pool.on('error', () => {}) // whoever uses the connection is told
   const held = { job, write: writer(pool, job), signal: new AbortController().signal }
+  const reading = { names, archive: archive && (await openDays(archive, projections)) }
   const say = (said: Said) => port.postMessage(said)
   port.on('message', (partitions: readonly number[]) => {
-    makeUnit(
-      { pool, projections, held, reading: { names, archive: null }, onEvents: (events) => say({ events }), ...rest },
-      partitions,
-    ).then(
+    makeUnit({ pool, projections, held, reading, onEvents: (events) => say({ events }), ...rest }, partitions).then(
       (made) => say({ made }),
       (error: Error & { readonly code?: string }) =>
         say({ failed: error.message, refused: error instanceof AppError, code: error.code }),
     )
   })
+}
+
+/** The archive is loaded where there are days in it: with it comes the client of buckets. */
+async function openDays(
+  { address, manifests }: NonNullable<WorkerTask['archive']>,
+  projections: readonly Projection[],
+): Promise<ArchivedDays | null> {
+  const { openArchiveAt } = await import('#src/archive/index.ts')
+  const { archivedDays } = await import('./archived.ts')
+  const wants = (name: string) => projections.some((projection) => projection.stepFor(name) !== null)
+  return archivedDays(openArchiveAt(address), manifests, wants)
 }
 
 if (parentPort !== null && isTask(workerData)) await work(workerData)

@@ -5,7 +5,8 @@ import type { Api } from '#src/api/route.ts'
 import { createLog } from '#src/log.ts'
 import { rebuildStandings, runRebuild } from '#src/rebuild/index.ts'
 import type { Store } from '#src/store/pool.ts'
-import { deeds, rebuildWorld } from '#test/rebuild/rebuild-world.ts'
+import { deeds } from '#test/rebuild/deeds.ts'
+import { rebuildWorld } from '#test/rebuild/rebuild-world.ts'
 import { testApi } from './test-api.ts'
 
 test('a rebuild is asked for, seen and given up over HTTP', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -12,7 +12,8 @@ import { runRebuild, verifyProjections } from '#src/rebuild/index.ts'
 import { pruneLog } from '#src/retention/prune.ts'
 import type { DayArchive } from '#src/retention/steps.ts'
 import { dayOf, makeDayPartitions } from '#src/store/day-partitions.ts'
-import { type Deed, deeds, rebuildWorld } from './rebuild-world.ts'
+import { deeds } from './deeds.ts'
+import { type Deed, rebuildWorld } from './rebuild-world.ts'
 
 const NEVER = new AbortController().signal
 const OLD = '2026-03-01T12:00:00Z'
@@ -28,11 +29,31 @@ const EVENTS: Deed[] = [
   { partition: 0, resource: 'old', number: 4, occurred: NEW },
 ]
 
-for (const archived of [false, true])
-  test(`events that left the log are ${archived ? 'read from the archive' : 'in the rows that are carried over'}`, async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'millrace-test-carried-'))
-    t.after(() => rmSync(folder, { recursive: true, force: true }))
-    const place = folderArchive(pathToFileURL(folder).href)
+const WAYS = [
+  { what: 'in the rows that are carried over', archived: false, parallel: 0 },
+  { what: 'read from the archive', archived: true, parallel: 0 },
+  { what: 'read from the archive by two threads', archived: true, parallel: 2 },
+]
+
+/** A folder with the projection of `deeds(2, { prefix: 'v2' })`, for threads to load. */
+function folderOfDeeds(folder: string): URL {
+  const module = new URL('./deeds.ts', import.meta.url).href
+  writeFileSync(
+    join(folder, 'deed.ts'),
+    `import { deeds } from '${module}'\nexport default deeds(2, { prefix: 'v2' })\n`,
+  )
+  return pathToFileURL(`${folder}/`)
+}
+
+for (const { what, archived, parallel } of WAYS)
+  test(`events that left the log are ${what}`, async (t) => {
+    const home = mkdtempSync(join(tmpdir(), 'millrace-test-carried-'))
+    t.after(() => rmSync(home, { recursive: true, force: true }))
+    const place = folderArchive(pathToFileURL(join(home, 'archive')).href)
+    let threads = 0
+    const count = () => void threads++
+    process.on('worker', count)
+    t.after(() => process.off('worker', count))
     const { pool, put, record, needs, request, rows } = await rebuildWorld(t)
     await makeDayPartitions(
       pool,
@@ -60,7 +81,7 @@ for (const archived of [false, true])
     )
     assert.equal((await pool.query('select from event')).rowCount, 2)
     const before = await rows()
-    const more = { policy, nowMs: () => NOW, ...(archived && { place }) }
+    const more = { policy, nowMs: () => NOW, parallel, folder: folderOfDeeds(home), ...(archived && { place }) }
     if (!archived) {
       const strict = await request(['deed'], { strict: true })
       await assert.rejects(runRebuild(needs(more), strict, NEVER), /2 rows of deed may have events that left the log/)
@@ -70,6 +91,7 @@ for (const archived of [false, true])
     const id = await request(['deed'], { versions: [2] })
     const done = await runRebuild(needs({ ...more, projections: [newer] }), id, NEVER)
     assert.equal(done.carried, archived ? 0 : 2)
+    assert.equal(threads, parallel)
     assert.deepEqual(
       await rows(),
       archived ? { new: 'v2.3', old: 'v2.1.4', 'old.still': 'v2.2' } : { ...before, new: 'v2.3' },

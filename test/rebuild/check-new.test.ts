@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runRebuild } from '#src/rebuild/index.ts'
-import { type Deed, deeds, rebuildWorld } from './rebuild-world.ts'
+import { deeds } from './deeds.ts'
+import { type Deed, rebuildWorld } from './rebuild-world.ts'
 
 const NEVER = new AbortController().signal
 const EVENTS: Deed[] = Array.from({ length: 60 }, (_, i) => ({

@@ -1,8 +1,7 @@
 /** A log with events in it, a projection whose rows depend on their order, and rebuilds of its table. */
-import { Type } from '@sinclair/typebox'
 import type pg from 'pg'
 import { PROJECTIONS } from '#src/consumer/load-projections.ts'
-import { defineProjection, type Projection } from '#src/consumer/projection.ts'
+import type { Projection } from '#src/consumer/projection.ts'
 import { follow, openFollower } from '#src/rebuild/follow.ts'
 import { type RebuildNeeds, type RebuildNews, runRebuild } from '#src/rebuild/index.ts'
 import type { EntryPlace } from '#src/rebuild/places.ts'
@@ -14,6 +13,7 @@ import { inTransaction } from '#src/store/transaction.ts'
 import { encode, entryOf, sentAt } from '#test/store/event-rows.ts'
 import { migrated } from '#test/store/migrated.ts'
 import type { TestScope } from '#test/world.ts'
+import { deeds } from './deeds.ts'
 
 /** An event of a resource: `number` is written into its row's trail. */
 export interface Deed {
@@ -29,39 +29,6 @@ export const TABLE = `create table deed (
   resource_id text not null primary key collate "C", first_seen timestamptz not null, trail text not null, last json not null
 ) with (fillfactor = 90);
 create index deed_by_trail on deed (trail)`
-
-/** The order of a resource's events is the row's content; `deed.gone` removes it, `deed.bad` fails. */
-export function deeds(
-  version = 1,
-  more: { readonly prefix?: string; readonly since?: boolean; readonly failsOn?: string } = {},
-): Projection {
-  return defineProjection({
-    name: 'deed',
-    version,
-    table: 'deed',
-    row: Type.Object({
-      resource_id: Type.String(),
-      first_seen: Type.String(),
-      trail: Type.String(),
-      last: Type.Unknown(),
-    }),
-    keyColumns: ['resource_id'],
-    ...(more.since !== false && { since: 'first_seen' as const }),
-    key: ({ resourceId }) => resourceId,
-    evolve: (on) => [
-      on('deed.gone', () => null),
-      on(more.failsOn ?? 'deed.bad', () => {
-        throw new Error('this deed is bad')
-      }),
-      on('deed.*', (row, { resourceId, occurred, payload }) => ({
-        resource_id: resourceId,
-        first_seen: row?.first_seen ?? occurred,
-        trail: `${row?.trail ?? more.prefix ?? ''}.${payload['number']}`,
-        last: payload,
-      })),
-    ],
-  })
-}
 
 /** Torn down with `t`. */
 export async function rebuildWorld(t: TestScope, projections: readonly Projection[] = [deeds()]) {

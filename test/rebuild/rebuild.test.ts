@@ -5,7 +5,8 @@ import { lockDayPartitions } from '#src/store/day-partitions.ts'
 import { endRebuild } from '#src/store/rebuild/job.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import { waitUntil } from '#test/wait-until.ts'
-import { type Deed, deeds, rebuildWorld } from './rebuild-world.ts'
+import { deeds } from './deeds.ts'
+import { type Deed, rebuildWorld } from './rebuild-world.ts'
 
 const NEVER = new AbortController().signal
 /** Somebody waits for the gate, or to write for a rebuild. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { verifyProjections } from '#src/rebuild/index.ts'
-import { deeds, rebuildWorld } from './rebuild-world.ts'
+import { deeds } from './deeds.ts'
+import { rebuildWorld } from './rebuild-world.ts'
 
 const options = { sample: 1, show: 10, signal: new AbortController().signal }
 
