@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Redis } from 'ioredis'
-import { formatEntryId } from '#src/bus/index.ts'
+import { type BusLoss, formatEntryId } from '#src/bus/index.ts'
 import { busWorld, eventOf } from '../contract/bus-world.ts'
 import { waitUntil } from '../wait-until.ts'
 
@@ -56,4 +56,26 @@ test('entries that come behind the last place of a millisecond have numbers that
   const { entries } = await bus.producer().append([eventOf('a')])
   const [read] = await reader.readNew([0], BYTES, 1_000)
   assert.deepEqual(read?.id, entries[0]?.id)
+})
+
+test('who has passed over a loss and was cut off before anything was made has lost nothing more', async (t) => {
+  const { bus, redis } = await busWorld(t)
+  const reader = bus.reader('readers')
+  await bus.producer().append([eventOf('a')])
+  await waitUntil(() => reader.ensure(0, BEGINNING))
+  const [first] = await reader.readNew([0], BYTES, 1_000)
+  assert.ok(first)
+  await redis.del(bus.keys.stream(0), bus.keys.state(0))
+  let standing = BEGINNING
+  const onLoss = async (loss: BusLoss) => {
+    standing = loss.standing
+    throw new Error('the connection is lost')
+  }
+  await assert.rejects(reader.ensure(0, first.id, 1, { onLoss }), /is lost/)
+  assert.equal((await reader.ensure(0, standing, 0, { onLoss })).loss, null)
+  const { entries } = await bus.producer().append([eventOf('b')])
+  const [read] = await reader.readNew([0], BYTES, 1_000)
+  assert.deepEqual(read?.id, entries[0]?.id)
+  await redis.del(bus.keys.stream(0))
+  assert.ok((await reader.ensure(0, standing, 0)).loss, 'what came since is missed')
 })

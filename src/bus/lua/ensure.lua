@@ -17,7 +17,7 @@
   ARGV[2]  ms          the checkpoint
   ARGV[3]  seq
   ARGV[4]  eventCount  events applied up to it
-  ARGV[5]  look        1: change nothing where something is lost
+  ARGV[5]  look        1: where something is lost change nothing, but for the note of where this life of the stream begins
   ARGV[6]  owner       who has to hold the lease: his checkpoint may be old otherwise; empty when nobody has to
   Returns  false when somebody else holds the lease, or nobody does; else
            {1 when the group was missing, '' or 'flushed' or 'rolled_back' or 'missing', last id found, group's last delivered
@@ -50,8 +50,10 @@ end
 local missing = delivered == ''
 -- A group is delivered before it applies, so one that has applied more than it was given was set back, alone or with all.
 local setBack = not missing and isBefore(delivered, ms, seq)
-local older = isBefore(last, ms, seq)
 local known = redis.call('HMGET', state, 'count', 'generation', 'begins')
+-- Where this life begins nothing came before: a group that has passed to there, and made no stream yet, has lost nothing more.
+local isAtBeginning = at == known[3]
+local older = isBefore(last, ms, seq) and not isAtBeginning
 local anew = not existed or not known[2] -- another group may have made the stream again already
 local time = redis.call('TIME')
 local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -101,9 +103,12 @@ local found = {missing and 1 or 0, cause, last, delivered, next and next[1] or '
 if cause ~= '' and ARGV[5] == '1' then return found end
 
 if missing then redis.call('XGROUP', 'CREATE', stream, name, at, 'MKSTREAM') end
--- Behind the last place of a millisecond (`idBefore`) Redis would count on, beyond what a number can hold.
-if older then redis.call('XSETID', stream, seq < 9007199254740991 and at or string.format('%.0f-0', ms + 1)) end
-if isEmptyLife and not isBehindBeginning then redis.call('XSETID', stream, begins) end
+if isEmptyLife and (isAtBeginning or not isBehindBeginning) then
+  redis.call('XSETID', stream, begins)
+elseif older then
+  -- Behind the last place of a millisecond (`idBefore`) Redis would count on, beyond what a number can hold.
+  redis.call('XSETID', stream, seq < 9007199254740991 and at or string.format('%.0f-0', ms + 1))
+end
 if uncounted then redis.call('HSET', state, 'count', count) end
 if ahead then
   -- What is pending comes again with the rest, in order.
