@@ -21,6 +21,8 @@ export interface GroupHandler {
   apply(client: PoolClient, entries: readonly Entry[]): Promise<readonly DeadLetter[]>
   /** The same after a failure, where there is a slower way that suffers more; else `apply` is used again. */
   applyCarefully?(client: PoolClient, entries: readonly Entry[]): Promise<readonly DeadLetter[]>
+  /** Takes what has to be held before any row is. Called first in a transaction that locks rows before it applies. */
+  enter?(client: PoolClient): Promise<unknown>
   /** Called before each attempt, outside of the transaction. */
   prepare?(entries: readonly Entry[]): Promise<void>
   /** Called when partitions are gained, before anything of them is read, and now and then: dead letters may have gone. */

@@ -73,6 +73,7 @@ export function createRecorder({ db, projections, inspector, onTable = () => {} 
     return {
       group: lettersGroup(projection),
       order: projection.order,
+      enter: passGate,
       async apply(client, entries) {
         const leaves = await passing(client, entries)
         if (!recorded.has(projection))
@@ -89,6 +90,7 @@ export function createRecorder({ db, projections, inspector, onTable = () => {} 
     group: RECORDER,
     order: 'strict', // for what no projection can have, such as an event that kills the process
     parts: projections.map(partOf),
+    enter: passGate,
     async learn(partitions) {
       recorded = await recordedProjections(db, projections, inspector)
       await waiting.learn(partitions)

@@ -38,6 +38,7 @@ export async function replayLetters(
   return inTransaction(pool, timeoutMs, async (client) => {
     const settled: string[] = []
     const letters: DeadLetter[] = []
+    await handler.enter?.(client)
     const due = await takeDue(client, handler.group, [...owned.keys()], LETTERS)
     if (due.length === 0) return { settled, letters }
     const mine = new Map([...owned.values()].map(({ partition, epoch }) => [partition, epoch]))
