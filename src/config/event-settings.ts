@@ -159,7 +159,7 @@ export const persister = Type.Object({
     default: '5ms',
     minimum: '0s',
     maximum: '1s',
-    description: 'How long a batch that is not full waits for more events.',
+    description: 'How long a batch that is not full waits for more events, where they come that often.',
   }),
 })
 
@@ -176,6 +176,6 @@ export const recorder = Type.Object({
     default: '1ms',
     minimum: '0s',
     maximum: '1s',
-    description: 'How long a batch that is not full waits for more events; every command waits for it, too.',
+    description: 'How long a batch that is not full waits for more events, where they come that often; commands wait for it, too.',
   }),
 })

@@ -7,6 +7,8 @@ export class EntryBuffer {
   #entries: Entry[] = []
   #events = 0
   #bytes = 0
+  #pushedMs = Number.NEGATIVE_INFINITY
+  #gapMs = Number.POSITIVE_INFINITY
   #waiters: (() => void)[] = []
 
   constructor(maxEvents: number, maxBytes: number) {
@@ -30,12 +32,16 @@ export class EntryBuffer {
     return this.#events >= this.#maxEvents || this.#bytes >= this.#maxBytes
   }
 
+  /** How many milliseconds before the last entry another one came; 0 when they came together. */
+  get gapMs(): number {
+    return this.#gapMs
+  }
+
   push(entries: readonly Entry[]): void {
-    for (const entry of entries) {
-      this.#entries.push(entry)
-      this.#count(entry, 1)
-    }
-    this.#wake()
+    const nowMs = performance.now()
+    this.#gapMs = entries.length > 1 ? 0 : nowMs - this.#pushedMs
+    this.#pushedMs = nowMs
+    this.#add(entries)
   }
 
   /** Takes whole entries, in order, up to so many events; at least one entry when there is one. */
@@ -56,7 +62,7 @@ export class EntryBuffer {
     this.#entries = []
     this.#events = 0
     this.#bytes = 0
-    this.push(kept)
+    this.#add(kept)
   }
 
   /** Resolves at the next change, or after `withinMs`. */
@@ -72,6 +78,14 @@ export class EntryBuffer {
       }, withinMs)
       this.#waiters.push(done)
     })
+  }
+
+  #add(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.#entries.push(entry)
+      this.#count(entry, 1)
+    }
+    this.#wake()
   }
 
   #count(entry: Entry, sign: 1 | -1): void {

@@ -147,7 +147,8 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
       }
       if (buffer.events === 0) {
         await buffer.changed(REPLAY_EVERY_MS / 2)
-        if (buffer.events > 0 && buffer.events < batchEvents && deps.lingerMs > 0) await sleep(deps.lingerMs)
+        if (buffer.events > 0 && buffer.events < batchEvents && buffer.gapMs < deps.lingerMs)
+          await sleep(deps.lingerMs) // where entries come more seldom than that, it would be for nothing
         continue
       }
       writing = write(buffer.take(batchEvents))

@@ -47,6 +47,14 @@ test('consumers that come and go apply every event once and in order', async (t)
   }
 })
 
+test('what comes alone is not kept waiting for company', async (t) => {
+  const { place, numbered } = await open(t)
+  const consumer = runNumberedConsumer(numbered, handler, { lingerMs: 60_000 })
+  place.defer(() => consumer.stop())
+  await numbered.append('r.1', [0])
+  await waitUntil(async () => (await numbered.applied('r.1')).length === 1)
+})
+
 test('an owner whose epoch is over changes nothing, and gets its partitions anew', async (t) => {
   const { place, numbered } = await open(t)
   const consumer = runNumberedConsumer(numbered, handler)
@@ -196,7 +204,7 @@ test('a Postgres that falls silent for good is seen and given up; what was under
   const proxy = await startProxy(t, place.databaseUrl)
   const store = await createStore({ url: proxy.url, timeoutMs: 200, connectTimeoutMs: 200, poolSize: 2 })
   place.defer(() => store.close())
-  const consumer = runNumberedConsumer({ bus: numbered.bus, store }, handler, 200)
+  const consumer = runNumberedConsumer({ bus: numbered.bus, store }, handler, { timeoutMs: 200 })
   place.defer(() => consumer.stop())
   await numbered.append('r.1', range(0, 5))
   await waitUntil(async () => (await numbered.applied('r.1')).length === 5)
@@ -220,7 +228,7 @@ test('a consumer that neither applies anything nor finds that there is nothing t
     if (isHeld) await held.promise
     return reader.readNew(...given)
   }
-  const consumer = runNumberedConsumer({ bus: { ...bus, reader: () => ({ ...reader, readNew }) }, store }, handler, 100)
+  const consumer = runNumberedConsumer({ bus: { ...bus, reader: () => ({ ...reader, readNew }) }, store }, handler, { timeoutMs: 100 })
   place.defer(async () => {
     held.resolve()
     await consumer.stop()

@@ -104,7 +104,7 @@ export function numberedHandler({ order, before }: NumberedHandlerOptions): Grou
 export function runNumberedConsumer(
   { bus, store }: { bus: Bus; store: { hot: Pool } },
   handler: GroupHandler,
-  timeoutMs = 10_000,
+  { timeoutMs = 10_000, lingerMs = 1 } = {},
 ): GroupConsumer {
   const member = randomUUID()
   const log = createLog('silent')
@@ -116,7 +116,7 @@ export function runNumberedConsumer(
     announce: (commits) => bus.announce(GROUP, commits),
     log,
     batchEvents: 1_000,
-    lingerMs: 1,
+    lingerMs,
     timeoutMs,
   })
   consumer.start()
