@@ -1,10 +1,10 @@
 import { BusUnavailable } from '#src/errors.ts'
-import { comparePositions, type Entry, type EntryId, formatEntryId, idBefore, parseEntryId } from './bus.ts'
+import { type Entry, type EntryId, formatEntryId, parseEntryId } from './bus.ts'
 import { asBusError, type Client, Cluster } from './connection.ts'
+import { createEnsure, type Ensure } from './ensure.ts'
 import { parseOrReject } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { createReadStreams, type Found, type StreamsRead } from './read-streams.ts'
-import { runScript } from './scripts.ts'
 
 /**
  * The one name under which a group reads a partition. Since a partition has one owner at a time, what an owner left
@@ -21,68 +21,13 @@ export interface PendingEntries {
   readonly deliveries: readonly number[]
 }
 
-/** What `ensure` found. */
-export interface Ensured {
-  /** The group was made, or made again. */
-  readonly made: boolean
-  /** Null when nothing shows that anything was lost. */
-  readonly loss: BusLoss | null
-  /** Of the first event behind the checkpoint, there or to come; null behind an entry that somebody else wrote. */
-  readonly nextNumber: number | null
-  /** Where the group stands: the checkpoint, or a later place up to which nothing will come any more. */
-  readonly standing: EntryId
-}
-
-export interface EnsureOptions {
-  /** Who has to hold the partition's lease; left out, nobody has to. */
-  readonly owner?: string
-  /** Called while what was lost can still be seen; when it throws, nothing is changed and `ensure` throws the same. */
-  readonly onLoss?: (loss: BusLoss) => Promise<void>
-}
-
-/** What Redis has lost, as far as one group can tell. */
-export interface BusLoss {
-  readonly group: string
-  readonly partition: number
-  /** The group's checkpoint: what came up to it is applied. What was appended behind it, before Redis lost it, is gone. */
-  readonly fromExclusive: EntryId
-  /**
-   * The last id before the first entry that Redis has behind the checkpoint; when it has none, before the moment in which it
-   * was looked at. Null when that is before the checkpoint: a clock went back.
-   */
-  readonly toInclusive: EntryId | null
-  /**
-   * Where the group stands from now on: behind what is lost, and before anything that is still to come. All groups that had
-   * the same before come to the same place or beyond it, also where nothing is appended any more.
-   */
-  readonly standing: EntryId
-  /** Of the first event behind that; null when not known. */
-  readonly nextNumber: number | null
-  /**
-   * `flushed`: the stream began anew. `rolled_back`: it is an older state, as after a failover to a replica that lagged.
-   * `missing`: running numbers are skipped behind the checkpoint.
-   */
-  readonly cause: 'flushed' | 'rolled_back' | 'missing'
-  /** How many events, where that is known. */
-  readonly events?: number
-  /** What was seen, in words. */
-  readonly detail: string
-}
-
 /**
  * Reads partitions for one consumer group. Every method throws BusUnavailable when Redis does not answer; reads do so once
  * after each loss of the connection too, so that `ensure` is called before anything is read from what may be another server.
  */
 export interface GroupReader {
-  /**
-   * To be called before a partition is read, and after every failure: makes the group where it or the stream is missing,
-   * and where Redis has come back without its latest entries, brings ids and numbers above what was applied.
-   * @param at the group's checkpoint in Postgres
-   * @param eventCount events applied up to it: the number that the first event behind it has to have. Where something was
-   * lost it is `nextNumber` from then on
-   * @throws NotOwner when `owner` doesn't hold the lease: nothing is changed, since his checkpoint may be old
-   */
-  ensure(partition: number, at: EntryId, eventCount?: number, options?: EnsureOptions): Promise<Ensured>
+  /** To be called before a partition is read, and after every failure. */
+  readonly ensure: Ensure
   /** Entries never delivered to the group, per partition in order; waits `blockMs` for the first. */
   readNew(partitions: readonly number[], maxBytes: number, blockMs: number): Promise<Entry[]>
   readPending(partition: number, after: EntryId, count: number): Promise<PendingEntries>
@@ -102,32 +47,6 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
   // What an entry may be expected to have at most, to bound a reply by bytes, since Redis bounds it by entries alone: up at
   // once with a large one, down again slowly.
   let entryBytes = START_ENTRY_BYTES
-
-  async function ensure(
-    partition: number,
-    at: EntryId,
-    eventCount = 0,
-    { owner = '', onLoss }: EnsureOptions = {},
-  ): Promise<Ensured> {
-    const names = [keys.stream(partition), keys.state(partition), keys.lease(partition, group)]
-    const step = async (look: 0 | 1, from: EntryId, count: number): Promise<EnsureReply> => {
-      const args = [group, from.ms, from.seq, count, look, owner]
-      const reply = (await runScript(redis, 'ensure', names, args).catch((error) => {
-        throw asBusError(error)
-      })) as EnsureReply | null
-      if (reply === null) throw new NotOwner(`${owner} does not hold partition ${partition} of ${group}`)
-      return reply
-    }
-    const reply = await step(onLoss ? 1 : 0, at, eventCount)
-    const standing = standingIn(reply, at)
-    const nextNumber = numberIn(reply)
-    const loss = lossIn(reply, { group, partition, at, eventCount, standing, nextNumber })
-    if (loss !== null && onLoss) {
-      await onLoss(loss)
-      await step(0, standing, nextNumber ?? eventCount)
-    }
-    return { made: reply[0] === 1, loss, nextNumber, standing }
-  }
 
   async function read(streams: StreamsRead): Promise<Found> {
     if (cut) {
@@ -187,59 +106,8 @@ export function createGroupReader(redis: Client, keys: Keys, group: string): Gro
     }
   }
 
-  return { ensure, readNew, readPending, stop: () => redis.disconnect() }
+  return { ensure: createEnsure(redis, keys, group), readNew, readPending, stop: () => redis.disconnect() }
 }
 
 /** The group or the stream is not there any more: Redis lost data. A lost race the caller settles by making it again. */
 export class GroupGone extends Error {}
-
-/** The lease has passed to somebody else. A lost race: whoever asked looks again at what is his. */
-export class NotOwner extends Error {}
-
-/** See `lua/ensure.lua`. */
-type EnsureReply = [
-  made: number,
-  cause: BusLoss['cause'] | '',
-  lastId: string,
-  deliveredId: string,
-  nextId: string,
-  nextNumber: string,
-  nowMs: number,
-  begins: string,
-]
-
-/** What is known of a group beside the reply: where it was, and where it stands now. */
-interface Looked extends Pick<BusLoss, 'group' | 'partition' | 'standing' | 'nextNumber'> {
-  readonly at: EntryId
-  readonly eventCount: number
-}
-
-/** Where something is lost, or this life of the stream began later, the place before all that is there or to come. */
-function standingIn([, cause, lastId, , nextId, , , begins]: EnsureReply, at: EntryId): EntryId {
-  const beginning = begins === '' ? at : parseEntryId(begins)
-  if (cause === '' && comparePositions(at, beginning) >= 0) return at
-  const before = nextId === '' ? parseEntryId(lastId) : idBefore(parseEntryId(nextId))
-  return [at, beginning, before].reduce((a, b) => (comparePositions(a, b) < 0 ? b : a))
-}
-
-function numberIn([, , , , , nextNumber]: EnsureReply): number | null {
-  return nextNumber === '' ? null : Number(nextNumber)
-}
-
-function lossIn(reply: EnsureReply, { at, eventCount, ...of }: Looked): BusLoss | null {
-  const [, cause, , , nextId, nextNumber, nowMs] = reply
-  if (cause === '') return null
-  const now = nowMs > at.ms ? idBefore({ ms: nowMs, seq: 0 }) : null
-  const toInclusive = nextId === '' ? now : idBefore(parseEntryId(nextId))
-  const detail = describeLoss(reply, at, eventCount)
-  const events = cause === 'missing' ? { events: Number(nextNumber) - eventCount } : {}
-  return { ...of, fromExclusive: at, toInclusive, cause, ...events, detail }
-}
-
-function describeLoss([, cause, lastId, deliveredId, , nextNumber]: EnsureReply, at: EntryId, eventCount: number) {
-  const applied = `the group had applied ${eventCount} events, up to ${formatEntryId(at)}`
-  if (cause === 'rolled_back')
-    return `the stream had gone back to ${lastId}, the group to ${deliveredId || 'nothing'}; ${applied}`
-  const group = deliveredId === '' ? 'gone' : `at ${deliveredId}`
-  return `the group was ${group} and the next event is number ${nextNumber}; ${applied}`
-}

@@ -1,5 +1,6 @@
 import { comparePositions } from '#src/bus/bus.ts'
-import { type BusLoss, type GroupReader, NotOwner } from '#src/bus/group-reader.ts'
+import { type BusLoss, NotOwner } from '#src/bus/ensure.ts'
+import type { GroupReader } from '#src/bus/group-reader.ts'
 import { type Checkpoint, passOver, type Queryable, readCheckpoints, takeCheckpoint } from '#src/store/checkpoint.ts'
 import type { EntryBuffer } from './buffer.ts'
 import { StaleOwner } from './commit-batch.ts'
