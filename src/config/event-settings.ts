@@ -176,6 +176,7 @@ export const recorder = Type.Object({
     default: '1ms',
     minimum: '0s',
     maximum: '1s',
-    description: 'How long a batch that is not full waits for more events, where they come that often; commands wait for it, too.',
+    description:
+      'How long a batch that is not full waits for more events, where they come that often; commands wait for it, too.',
   }),
 })

@@ -147,8 +147,9 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
       }
       if (buffer.events === 0) {
         await buffer.changed(REPLAY_EVERY_MS / 2)
-        if (buffer.events > 0 && buffer.events < batchEvents && buffer.gapMs < deps.lingerMs)
-          await sleep(deps.lingerMs) // where entries come more seldom than that, it would be for nothing
+        // Where entries come more seldom than that, it would be for nothing.
+        const isLingering = buffer.events < batchEvents && buffer.gapMs < deps.lingerMs
+        if (buffer.events > 0 && isLingering) await sleep(deps.lingerMs)
         continue
       }
       writing = write(buffer.take(batchEvents))

@@ -228,7 +228,9 @@ test('a consumer that neither applies anything nor finds that there is nothing t
     if (isHeld) await held.promise
     return reader.readNew(...given)
   }
-  const consumer = runNumberedConsumer({ bus: { ...bus, reader: () => ({ ...reader, readNew }) }, store }, handler, { timeoutMs: 100 })
+  const consumer = runNumberedConsumer({ bus: { ...bus, reader: () => ({ ...reader, readNew }) }, store }, handler, {
+    timeoutMs: 100,
+  })
   place.defer(async () => {
     held.resolve()
     await consumer.stop()
