@@ -64,7 +64,7 @@ export function taskRuns(app: Api, { commands, store, now, newId }: Orchestratio
     `/task_runs/${ID}`,
     { schema: { params: Params, response: { 204: Nothing } } },
     async ({ params }, reply) => {
-      if (!(await commands.taskRuns.delete(params.id))) throw new NotFound('Task run not found')
+      if (!(await commands.taskRuns.delete(params.id))) throw new NotFound('Task not found')
       return reply.code(204).send(null)
     },
   )

@@ -44,7 +44,7 @@ export const FlowRunFilter = filterOf({
   end_time: maybe(TimeTerm),
   expected_start_time: maybe(TimeTerm),
   next_scheduled_start_time: maybe(TimeTerm),
-  parent_flow_run_id: maybe(AnyIdTerm),
+  parent_flow_run_id: maybe(filterOf({ any_: maybe(Type.Array(Uuid)) })),
   parent_task_run_id: maybe(AnyIdTerm),
   idempotency_key: maybe(TextTerm),
   created_by: maybe(

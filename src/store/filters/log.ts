@@ -20,13 +20,14 @@ import {
 } from './terms.ts'
 
 const MAX_QUERY = 200
+const STRICT = { additionalProperties: false }
 
 /** What logged lines can be asked for. */
 export const LogFilter = filterOf({
-  level: maybe(NumberTerm),
-  timestamp: maybe(TimeTerm),
-  flow_run_id: maybe(AnyIdTerm),
-  task_run_id: maybe(AnyIdTerm),
+  level: maybe(Type.Pick(NumberTerm, ['ge_', 'le_'], STRICT)),
+  timestamp: maybe(Type.Pick(TimeTerm, ['before_', 'after_'], STRICT)),
+  flow_run_id: maybe(Type.Pick(AnyIdTerm, ['any_'], STRICT)),
+  task_run_id: maybe(Type.Pick(AnyIdTerm, ['any_', 'is_null_'], STRICT)),
   text: maybe(terms({ query: Type.String({ maxLength: MAX_QUERY }) })),
 })
 export type LogFilter = Static<typeof LogFilter>

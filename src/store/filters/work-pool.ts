@@ -50,7 +50,7 @@ export function workQueueIs(alias: string, { operator, id, name }: WorkQueueFilt
     idIs(columnOf(alias, 'id'), id),
     nameIs(columnOf(alias, 'name'), name?.any_ ? { any_: name.any_ } : null),
     begins
-      ? sql.fragment`exists (select 1 from unnest(${sql.array(begins, 'text')}) b where starts_with(${columnOf(alias, 'name')}, b))`
+      ? sql.fragment`exists (select 1 from unnest(${sql.array(begins, 'text')}) b where starts_with(lower(${columnOf(alias, 'name')}), lower(b)))`
       : null,
   ])
 }

@@ -39,6 +39,7 @@ test('flow runs are found, ordered, paged and counted', async (t) => {
     assert.equal(await of({ created_by: { is_null_: true } }), 'abc')
     assert.equal(await of({ created_by: { id_: [a.id.toUpperCase()] } }), '')
     await post('/flow_runs/filter', { flow_runs: { created_by: { id_: ['no id'] } } }, 422)
+    await post('/flow_runs/filter', { flow_runs: { parent_flow_run_id: { is_null_: true } } }, 422)
     assert.equal(await of({ created_by: { operator: 'or_', type_: ['SCHEDULE'], is_null_: true } }), 'abc')
     assert.equal(await of({ created_by: { operator: 'and_', type_: ['SCHEDULE'], is_null_: true } }), '')
     assert.equal(await of({ parent_flow_run_id: { any_: [a.id] } }), '')

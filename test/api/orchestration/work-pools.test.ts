@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { waitUntil } from '#test/wait-until.ts'
 import { type Answer, apiClient } from './client.ts'
 
 const TEMPLATE = {
@@ -38,16 +39,14 @@ test('work pools', async (t) => {
     assert.deepEqual([paused.status, paused.is_paused, paused.active_slots], ['PAUSED', true, 0])
     await api.call(204, 'PATCH', '/work_pools/k8s', { is_paused: false, concurrency_limit: null })
     assert.equal((await api.call(200, 'GET', '/work_pools/k8s')).status, 'NOT_READY')
-    const events = await api.call(200, 'POST', '/events/filter', {
-      filter: { event: { prefix: ['prefect.work-pool.'] }, resource: { id: [`prefect.work-pool.${paused.id}`] } },
+    const told = ['created', 'not-ready', 'paused', 'updated', 'updated']
+    const filter = { event: { prefix: ['prefect.work-pool.'] }, resource: { id: [`prefect.work-pool.${paused.id}`] } }
+    // Commands wait for the tables, not for the log.
+    const { events } = await waitUntil(async () => {
+      const found = await api.call(200, 'POST', '/events/filter', { filter })
+      return found.events.length >= told.length && found
     })
-    assert.deepEqual(events.events.map(({ event }: Answer) => event.split('.').pop()).sort(), [
-      'created',
-      'not-ready',
-      'paused',
-      'updated',
-      'updated',
-    ])
+    assert.deepEqual(events.map(({ event }: Answer) => event.split('.').pop()).sort(), told)
   })
 
   await t.test('queues have names of their own and priorities that differ', async () => {
@@ -72,7 +71,7 @@ test('work pools', async (t) => {
     assert.equal((await api.call(200, 'GET', '/work_queues/name/higher')).id, unpooled.id, 'of those who know no pools')
     await api.call(204, 'DELETE', `/work_queues/${unpooled.id}`)
     assert.equal((await api.call(200, 'GET', `/work_queues/${queue.id}/status`)).healthy, false)
-    const found = { work_queues: { name: { startswith_: ['hi'] } } }
+    const found = { work_queues: { name: { startswith_: ['HI'] } } }
     assert.deepEqual(names(await api.call(200, 'POST', '/work_queues/filter', found)), ['higher', 'high'])
     await api.call(204, 'DELETE', `/work_queues/${again.id}`)
     await api.call(400, 'DELETE', '/work_pools/k8s/queues/default')
