@@ -1,5 +1,4 @@
 /** The long part of a rebuild: the log folded from its first event, a partition at a time, into the new tables. */
-import { isLookedInto } from '#src/consumer/fold.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { logSize, wantedNames } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
@@ -10,13 +9,13 @@ import { readKeys, readUnits } from '#src/store/rebuild/unit.ts'
 import { archivedDays } from './archived.ts'
 import { awaitLog } from './await-log.ts'
 import { haveRowsInCommon } from './common-rows.ts'
+import { closeFrozen, type FrozenRows } from './frozen-rows.ts'
 import type { Held } from './held.ts'
 import { readLeftOut } from './letters.ts'
 import type { RebuildNeeds } from './needs.ts'
 import { BEGINNING, isBefore, placesJson } from './places.ts'
 import { frozenRows, type Start } from './prepare.ts'
 import { makeUnit, type UnitNeeds } from './unit.ts'
-import type { FrozenRows } from './unit-rows.ts'
 import { startWorker, type UnitMaker } from './unit-worker.ts'
 
 /** Folds all that is not folded yet. */
@@ -86,46 +85,16 @@ async function makeAll(
   needs: RebuildNeeds,
   held: Held,
   targets: readonly Projection[],
-  { through, carriedBefore, missing }: Start,
+  start: Start,
   pieces: readonly (readonly number[])[],
   onEvents: (count: number) => void,
 ): Promise<void> {
-  const { pool, parallel, folder, place } = needs
-  const wants = (name: string) => targets.some((projection) => projection.stepFor(name) !== null)
-  const frozen = new Map<string, FrozenRows>()
-  if (carriedBefore !== null)
-    for (const target of targets)
-      frozen.set(target.name, await frozenRows(pool, target, carriedBefore, isLookedInto(target, targets)))
-  const { versions } = await readStanding(pool)
-  const common = {
-    through,
-    frozen,
-    leftOut: (await readLeftOut(pool, targets)).places,
-    filesLetters: targets.some(({ name, version }) => versions.get(name) !== version),
-  }
-  const names = await wantedNames(pool, wants)
-  const { connectionString } = pool.options
-  const reading = { names, archive: archivedDays(place, missing.archived, wants) }
-  const here: UnitNeeds = { ...common, pool, projections: targets, held, reading, onEvents }
-  const makers: UnitMaker[] = []
-  const count = Math.min(parallel, pieces.length)
-  if (count === 0 || connectionString === undefined)
-    makers.push({ make: (partitions) => makeUnit(here, partitions), close: async () => {} })
-  else
-    for (let i = 0; i < count; i++) {
-      const task = {
-        ...common,
-        databaseUrl: connectionString,
-        folder: folder.href,
-        targets: targets.map(({ name }) => name),
-        job: held.job,
-        names,
-        archive: place && missing.archived.length > 0 ? { address: place.address, manifests: missing.archived } : null,
-      }
-      makers.push(startWorker(task, onEvents, held.signal))
-    }
+  if (pieces.length === 0) return
+  const frozen = await frozenRows(needs.pool, targets, start.carriedBefore, targets)
   const queue = [...pieces]
+  let makers: readonly UnitMaker[] = []
   try {
+    makers = await startMakers(needs, held, targets, start, frozen, Math.min(needs.parallel, pieces.length), onEvents)
     await Promise.all(
       makers.map(async (maker) => {
         for (let piece = queue.shift(); piece !== undefined; piece = queue.shift()) {
@@ -136,5 +105,39 @@ async function makeAll(
     )
   } finally {
     await Promise.all(makers.map((maker) => maker.close()))
+    closeFrozen(frozen)
   }
+}
+
+/** So many threads; for none, one maker in this thread. */
+async function startMakers(
+  { pool, folder, place }: RebuildNeeds,
+  held: Held,
+  targets: readonly Projection[],
+  { through, missing: { archived } }: Start,
+  frozen: ReadonlyMap<string, FrozenRows>,
+  count: number,
+  onEvents: (count: number) => void,
+): Promise<UnitMaker[]> {
+  const wants = (name: string) => targets.some((projection) => projection.stepFor(name) !== null)
+  const { versions } = await readStanding(pool)
+  const names = await wantedNames(pool, wants)
+  const common = {
+    through,
+    leftOut: (await readLeftOut(pool, targets)).places,
+    filesLetters: targets.some(({ name, version }) => versions.get(name) !== version),
+  }
+  const { connectionString } = pool.options
+  if (count === 0 || connectionString === undefined) {
+    const reading = { names, archive: archivedDays(place, archived, wants) }
+    const here: UnitNeeds = { ...common, frozen, pool, projections: targets, held, reading, onEvents }
+    return [{ make: (partitions) => makeUnit(here, partitions), close: async () => {} }]
+  }
+  const task = {
+    ...{ ...common, names, job: held.job, databaseUrl: connectionString, folder: folder.href },
+    targets: targets.map(({ name }) => name),
+    frozen: new Map([...frozen].map(([name, rows]) => [name, rows.shared])),
+    archive: place && archived.length > 0 ? { address: place.address, manifests: archived } : null,
+  }
+  return Array.from({ length: count }, () => startWorker(task, onEvents, held.signal))
 }

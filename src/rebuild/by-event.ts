@@ -15,6 +15,7 @@ import { addUnit, BY_EVENT } from '#src/store/rebuild/unit.ts'
 import { archivedDays } from './archived.ts'
 import { beginAsOne } from './bulk.ts'
 import { foldPart, openFollower } from './follow.ts'
+import { closeFrozen } from './frozen-rows.ts'
 import type { Held } from './held.ts'
 import { waitingGroup } from './letters.ts'
 import type { RebuildNeeds } from './needs.ts'
@@ -22,7 +23,6 @@ import { placesJson } from './places.ts'
 import { beganBefore, frozenRows, type Start } from './prepare.ts'
 import { eventsOf } from './source.ts'
 import { MOST_FAILED } from './unit.ts'
-import type { FrozenRows } from './unit-rows.ts'
 
 /**
  * Fills the new tables from the first event to the start of the rebuild, in one transaction: a process that dies begins
@@ -46,12 +46,11 @@ export async function foldByEvent(
   const partitions = [...start.through.keys()]
   const reading = { names: await wantedNames(pool, wants), archive, partitions, through: start.through, after: null }
   await beginAsOne(held, targets, start)
-  await held.write(async (client) => {
-    const frozen = new Map<string, FrozenRows>()
+  const frozen = await frozenRows(pool, targets, start.carriedBefore, []) // those that are looked up are lent
+  const write = async (client: PoolClient) => {
     for (const target of targets) {
       await finishNewTable(client, target.table)
       if (start.carriedBefore === null) continue
-      frozen.set(target.name, await frozenRows(pool, target, start.carriedBefore, false))
       await lend(client, target, start.carriedBefore)
     }
     const follower = await openFollower(client, targets, ({ table }) => newTable(table), filesLetters, id, frozen)
@@ -79,7 +78,8 @@ export async function foldByEvent(
     const [through, keys] = [placesJson(start.through), Buffer.alloc(0)]
     await addUnit(client, id, { partition: BY_EVENT, through, events: eventsDone, rows, keys })
     await noteFailed(client, id, failed)
-  })
+  }
+  await held.write(write).finally(() => closeFrozen(frozen))
 }
 
 /** Rows that will be carried over are there to be looked up meanwhile. */

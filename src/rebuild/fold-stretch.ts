@@ -5,8 +5,9 @@ import { RebuildRefused } from '#src/errors.ts'
 import type { EventRecord } from '#src/events/record.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import { type TableColumn, tableColumns } from '#src/store/table-columns.ts'
+import type { FrozenRows } from './frozen-rows.ts'
 import type { EventSource, PlacedEvent } from './merge.ts'
-import { type FrozenRows, UnitRows } from './unit-rows.ts'
+import { UnitRows } from './unit-rows.ts'
 
 /** An event that a projection fails on. */
 export interface FailedEvent {

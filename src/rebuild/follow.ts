@@ -10,11 +10,11 @@ import { lettersGroup } from '#src/consumer/waiting-keys.ts'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import { type DeadLetter, openKeys } from '#src/store/dead-letter.ts'
 import { placeText } from './fold-stretch.ts'
+import type { FrozenRows } from './frozen-rows.ts'
 import { entryOf, readLeftOut, waitingGroup } from './letters.ts'
 import type { PlacedEvent } from './merge.ts'
 import type { EntryPlace, Places } from './places.ts'
 import { eventsOf } from './source.ts'
-import type { FrozenRows } from './unit-rows.ts'
 
 /** Tables that follow the log. */
 export interface Follower {

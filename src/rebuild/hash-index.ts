@@ -6,10 +6,32 @@ const FREE = -1
 /** Of a hash that is known and has no number. */
 const NO_NUMBER = 2 ** 32 - 1
 
+/** An index that is complete, in memory that threads share. */
+export interface SharedIndex {
+  readonly hashes: Float64Array<SharedArrayBuffer>
+  readonly numbers: Uint32Array<SharedArrayBuffer>
+}
+
+/** An empty one for so many numbers. */
+export function sharedIndex(count: number): SharedIndex {
+  let slots = FIRST_SLOTS
+  while (slots < count * 2) slots *= 2
+  return {
+    hashes: new Float64Array(new SharedArrayBuffer(slots * 8)).fill(FREE),
+    numbers: new Uint32Array(new SharedArrayBuffer(slots * 4)),
+  }
+}
+
 export class HashIndex {
-  #hashes = new Float64Array(FIRST_SLOTS).fill(FREE)
-  #numbers = new Uint32Array(FIRST_SLOTS)
+  #hashes: Float64Array
+  #numbers: Uint32Array
   #count = 0
+
+  /** @param shared used as it is, as long as what is added has room there */
+  constructor(shared?: SharedIndex) {
+    this.#hashes = shared?.hashes ?? new Float64Array(FIRST_SLOTS).fill(FREE)
+    this.#numbers = shared?.numbers ?? new Uint32Array(FIRST_SLOTS)
+  }
 
   /** Slots that are taken: at least one for each hash, and one for each number. */
   get count(): number {

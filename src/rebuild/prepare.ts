@@ -1,13 +1,15 @@
 /** What a rebuild does before it folds: new tables, and the place up to which they are to be filled. */
 import type { Pool, PoolClient } from 'pg'
-import type { Projection, Row } from '#src/consumer/projection.ts'
-import { rowKeyText } from '#src/consumer/rows.ts'
+import { indexesOf, isLookedInto } from '#src/consumer/fold.ts'
+import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { noteStart, readRebuild } from '#src/store/rebuild/job.ts'
 import { dropLetters } from '#src/store/rebuild/letter-places.ts'
 import { dependentOf, dropTables, makeNewTable, startTable } from '#src/store/rebuild/tables.ts'
-import { openRowBatch } from '#src/store/row-batch.ts'
+import { tableColumns } from '#src/store/table-columns.ts'
+import { inTransaction } from '#src/store/transaction.ts'
+import { closeFrozen, FrozenRows } from './frozen-rows.ts'
 import type { Held } from './held.ts'
 import { readLeftOut } from './letters.ts'
 import { findMissing, type Missing } from './missing.ts'
@@ -109,27 +111,32 @@ export function beganBefore({ since }: Projection, moment: string): string {
   return since === null ? 'true' : `(${since} is null or ${since} < '${moment}'::timestamptz)`
 }
 
-/** Rows of one statement that are read for a fold to find. */
-const CHUNK = 5_000
-
-/** The rows that a fold is to leave as they are; with their content where it looks into them. */
+/**
+ * The rows that a fold is to leave as they are, by projections' names; with their content where others look into them.
+ * @param carriedBefore see `Start`
+ * @param looking those that look rows up in the fold
+ */
 export async function frozenRows(
   pool: Pool,
-  projection: Projection,
-  moment: string,
-  isLookedInto: boolean,
-): Promise<Map<string, Row | null>> {
-  const { table, keyColumns, row } = projection
-  const { rows } = await pool.query<Record<string, string>>(
-    `select ${keyColumns.map((column) => `${column}::text as ${column}`).join(', ')}
-     from ${startTable(table)} where ${beganBefore(projection, moment)}`,
-  )
-  const keys = rows.map((each) => keyColumns.map((column) => String(each[column])))
-  const frozen = new Map<string, Row | null>(keys.map((key) => [key.join('\0'), null]))
-  if (!isLookedInto) return frozen
-  const batch = await openRowBatch(pool, startTable(table), Object.keys(row.properties), keyColumns)
-  for (let from = 0; from < keys.length; from += CHUNK)
-    for (const stored of await batch.load(pool, keyColumns, keys.slice(from, from + CHUNK), false))
-      frozen.set(rowKeyText(stored.row, keyColumns) as string, stored.row)
-  return frozen
+  targets: readonly Projection[],
+  carriedBefore: string | null,
+  looking: readonly Projection[],
+): Promise<Map<string, FrozenRows>> {
+  const frozen = new Map<string, FrozenRows>()
+  if (carriedBefore === null) return frozen
+  try {
+    for (const target of targets) {
+      const { keyColumns, row } = target
+      const table = startTable(target.table)
+      const isFound = isLookedInto(target, looking)
+      const columns = await tableColumns(pool, table, isFound ? Object.keys(row.properties) : keyColumns)
+      const indexes = isFound ? indexesOf(target, looking) : [keyColumns]
+      const source = { table, which: beganBefore(target, carriedBefore), columns, keyColumns, indexes }
+      frozen.set(target.name, await inTransaction(pool, 0, (client) => FrozenRows.read(client, source)))
+    }
+    return frozen
+  } catch (error) {
+    closeFrozen(frozen)
+    throw error
+  }
 }

@@ -7,12 +7,30 @@ import { RebuildRefused } from '#src/errors.ts'
 
 const TAIL_BYTES = 1 << 20
 
+/** A file that is complete, as other threads of the process find it. */
+export interface SharedFile {
+  readonly file: number
+  readonly bytes: number
+}
+
 export class SpillFile {
   /** What is not in the file yet. */
   readonly #tail = Buffer.allocUnsafe(TAIL_BYTES)
   #tailBytes = 0
-  #fileBytes = 0
-  #file: number | null = null
+  #fileBytes: number
+  #file: number | null
+
+  /** @param shared one to read, which whoever wrote it closes */
+  constructor(shared?: SharedFile) {
+    this.#file = shared?.file ?? null
+    this.#fileBytes = shared?.bytes ?? 0
+  }
+
+  /** For other threads to read, as long as it is not closed here. @throws RebuildRefused */
+  share(): SharedFile {
+    this.#flush()
+    return { file: this.#open(), bytes: this.#fileBytes }
+  }
 
   /** Bytes so far. */
   get length(): number {

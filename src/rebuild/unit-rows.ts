@@ -2,12 +2,10 @@ import type { Projection, Row } from '#src/consumer/projection.ts'
 import { columnsText, MemoryRows, type Rows, rowKeyText } from '#src/consumer/rows.ts'
 import { type RowCheck, rowCheck } from '#src/store/row-check.ts'
 import type { TableColumn } from '#src/store/table-columns.ts'
+import type { FrozenRows } from './frozen-rows.ts'
 import type { HashIndex } from './hash-index.ts'
 import { hashKey } from './key-hashes.ts'
 import { SpilledRows } from './spilled-rows.ts'
-
-/** Rows that stay as they are, by key. Null where only their being there matters; their content where they are looked up. */
-export type FrozenRows = ReadonlyMap<string, Row | null>
 
 /** Rows that are young at most, as long as nobody knows how large they are. */
 const FIRST_YOUNG = 500
@@ -24,8 +22,7 @@ export class UnitRows implements Rows {
   readonly #keyColumns: readonly string[]
   readonly #indexes: ReadonlyMap<string, readonly string[]>
   readonly #newMemory: () => MemoryRows
-  readonly #frozen: FrozenRows
-  readonly #frozenRows: MemoryRows
+  readonly #frozen: FrozenRows | null
   /** Concerned by an event since `old` was. */
   #young: MemoryRows
   #old: MemoryRows
@@ -39,7 +36,7 @@ export class UnitRows implements Rows {
     projection: Projection,
     columns: readonly TableColumn[],
     indexes: readonly (readonly string[])[],
-    frozen: FrozenRows = new Map(),
+    frozen: FrozenRows | null = null,
   ) {
     const { name, keyColumns } = projection
     this.check = rowCheck(columns)
@@ -55,8 +52,6 @@ export class UnitRows implements Rows {
     this.#old = this.#newMemory()
     this.#spilled = new SpilledRows(columns, indexes, hash)
     this.#frozen = frozen
-    this.#frozenRows = this.#newMemory()
-    for (const [key, row] of frozen) if (row !== null) this.#frozenRows.set(key, row)
   }
 
   get(key: string): Row | null {
@@ -72,7 +67,7 @@ export class UnitRows implements Rows {
   }
 
   isFrozen(key: string): boolean {
-    return this.#frozen.has(key)
+    return this.#frozen?.has(key) === true
   }
 
   /** To be called between events: puts away what has not been concerned for long when there is too much. */
@@ -115,8 +110,8 @@ export class UnitRows implements Rows {
   #find(name: string, columns: readonly string[], value: string): Row | null {
     const young = this.#young.find(name, value)
     if (young !== null) return young
-    const frozen = this.#frozenRows.find(name, value)
-    if (frozen !== null) return frozen
+    const frozen = this.#frozen?.find(name, columns, value)
+    if (frozen) return frozen
     const old = this.#old.find(name, value)
     if (old !== null) {
       this.#old.set(this.#keyOf(old), null)

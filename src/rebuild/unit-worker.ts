@@ -7,11 +7,13 @@ import type { Projection } from '#src/consumer/projection.ts'
 import { AppError, RebuildRefused } from '#src/errors.ts'
 import type { RebuildJob } from '#src/store/rebuild/job.ts'
 import type { ArchivedDays } from './archived.ts'
+import { FrozenRows, type SharedRows } from './frozen-rows.ts'
 import { writer } from './held.ts'
 import { makeUnit, type UnitMade, type UnitNeeds } from './unit.ts'
 
 /** What a thread is given at its start: all of it can be copied. */
-interface WorkerTask extends Pick<UnitNeeds, 'through' | 'frozen' | 'leftOut' | 'filesLetters'> {
+interface WorkerTask extends Pick<UnitNeeds, 'through' | 'leftOut' | 'filesLetters'> {
+  readonly frozen: ReadonlyMap<string, SharedRows>
   readonly databaseUrl: string
   readonly folder: string
   /** Of the projections, in their order. */
@@ -47,7 +49,7 @@ export function startWorker(task: WorkerTask, onEvents: (count: number) => void,
     workerData: task,
     resourceLimits: {
       maxYoungGenerationSizeMb: YOUNG_MB,
-      ...(task.frozen.size === 0 && { maxOldGenerationSizeMb: OLD_MB }), // rows that are carried over may be many
+      maxOldGenerationSizeMb: OLD_MB,
     },
   })
   let settle: { resolve(made: UnitMade): void; reject(error: unknown): void } | null = null
@@ -77,7 +79,16 @@ export function startWorker(task: WorkerTask, onEvents: (count: number) => void,
 }
 
 /** What runs in the thread. */
-async function work({ databaseUrl, folder, targets, job, names, archive, ...rest }: WorkerTask): Promise<void> {
+async function work({
+  databaseUrl,
+  folder,
+  targets,
+  job,
+  names,
+  archive,
+  frozen: shared,
+  ...rest
+}: WorkerTask): Promise<void> {
   const port = parentPort
   if (port === null) return
   const all = await loadProjections(new URL(folder))
@@ -85,10 +96,12 @@ async function work({ databaseUrl, folder, targets, job, names, archive, ...rest
   const pool = new pg.Pool({ connectionString: databaseUrl, application_name: 'millrace-rebuild', max: 3 })
   pool.on('error', () => {}) // whoever uses the connection is told
   const held = { job, write: writer(pool, job), signal: new AbortController().signal }
+  const frozen = new Map([...shared].map(([name, rows]) => [name, new FrozenRows(rows)]))
   const reading = { names, archive: archive && (await openDays(archive, projections)) }
   const say = (said: Said) => port.postMessage(said)
   port.on('message', (partitions: readonly number[]) => {
-    makeUnit({ pool, projections, held, reading, onEvents: (events) => say({ events }), ...rest }, partitions).then(
+    const needs = { pool, projections, held, frozen, reading, onEvents: (events: number) => say({ events }), ...rest }
+    makeUnit(needs, partitions).then(
       (made) => say({ made }),
       (error: Error & { readonly code?: string }) =>
         say({ failed: error.message, refused: error instanceof AppError, code: error.code }),

@@ -8,12 +8,13 @@ import { noteFailed } from '#src/store/rebuild/job.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { ALL_PARTITIONS, addUnit } from '#src/store/rebuild/unit.ts'
 import { closeRows, columnsOf, type FailedEvent, foldStretch } from './fold-stretch.ts'
+import type { FrozenRows } from './frozen-rows.ts'
 import type { Held } from './held.ts'
 import { hashBytes, sortedHashes } from './key-hashes.ts'
 import type { LeftOut } from './letters.ts'
 import { type Places, placesJson } from './places.ts'
 import { eventsOf, type Reading } from './source.ts'
-import { type FrozenRows, touchedIn, type UnitRows } from './unit-rows.ts'
+import { touchedIn, type UnitRows } from './unit-rows.ts'
 
 /** The same for all pieces of a rebuild. */
 export interface UnitNeeds {

@@ -30,7 +30,8 @@ export function rowOf(line: string, columns: readonly TableColumn[], decoders: r
 
 const SPECIAL = /[\\\n\r\t]/
 const ESCAPED: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-const MEANT: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
+/** As Postgres writes them, too. */
+const MEANT: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' }
 
 function escaped(text: string): string {
   return SPECIAL.test(text) ? text.replace(/[\\\n\r\t]/g, (character) => ESCAPED[character] as string) : text

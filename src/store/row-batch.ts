@@ -124,7 +124,8 @@ function inOneOrder(a: Values, b: Values): number {
 
 const INSTANT = 'timestamp with time zone'
 
-function selection({ name, type }: TableColumn): string {
+/** A column of the table `t` as the text that `decoderOf` reads. */
+export function selection({ name, type }: TableColumn): string {
   if (type !== INSTANT) return `t.${name}`
   return `to_char(t.${name} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 }

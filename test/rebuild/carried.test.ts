@@ -31,6 +31,7 @@ const EVENTS: Deed[] = [
 
 const WAYS = [
   { what: 'in the rows that are carried over', archived: false, parallel: 0 },
+  { what: 'in the rows that are carried over, and left alone by two threads', archived: false, parallel: 2 },
   { what: 'read from the archive', archived: true, parallel: 0 },
   { what: 'read from the archive by two threads', archived: true, parallel: 2 },
 ]
