@@ -5,11 +5,15 @@ import { BY_SCHEDULE } from './key.ts'
 /** One number for all databases: names the lock that spares others the same work. */
 const LOCK = 0x7469636b
 
-/** Postgres' time when it is this process's turn to look, for as long as the transaction lasts; else null. */
+/**
+ * Postgres' time when it is this process's turn to look, for as long as the transaction lasts; else null. A turn that was taken
+ * later than now was taken before the clock was set back.
+ */
 export async function takeAuditTurn(tx: Queryable, everyMs: number): Promise<number | null> {
   const { rows } = await tx.query<{ now: Date }>(
     `update tick_audit set audited_at = clock_timestamp()
-     where pg_try_advisory_xact_lock(${LOCK}) and audited_at <= clock_timestamp() - $1 * interval '1 millisecond'
+     where pg_try_advisory_xact_lock(${LOCK})
+       and audited_at not between clock_timestamp() - $1 * interval '1 millisecond' and clock_timestamp()
      returning clock_timestamp() as now`,
     [everyMs],
   )
