@@ -144,6 +144,7 @@ export function createConsumer(deps: ConsumerDeps): GroupConsumer {
         await ledger.flush()
         writing = writer.replayRequested().then(() => {})
         await writing
+        continue // it may have been told to stop meanwhile, and what would wake it is over
       }
       if (buffer.events === 0) {
         await buffer.changed(REPLAY_EVERY_MS / 2)
