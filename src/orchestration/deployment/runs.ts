@@ -91,7 +91,8 @@ export async function deleteScheduledRuns(
 
 async function deletePage({ commands, store }: DeploymentNeeds, which: FragmentSqlToken, most: number) {
   const runs = await store.read((tx) => flowRunTable.select(tx, which, sql.fragment`order by t.id limit ${most}`))
-  await pMap(runs, ({ id }) => commands.flowRun(id, { type: 'delete' }), { concurrency: AT_ONCE })
+  // A worker may take one meanwhile.
+  await pMap(runs, ({ id }) => commands.flowRun(id, { type: 'delete', unlessBegun: true }), { concurrency: AT_ONCE })
   return runs.length
 }
 

@@ -61,7 +61,7 @@ export async function deleteStaleRuns(
       if (deployment?.paused && !pausedToo) return
       for (const run of runs) {
         if (deployment !== null && !deployment.paused && isAsNow(run, deployment)) continue
-        await commands.flowRun(run.id, { type: 'delete' })
+        await commands.flowRun(run.id, { type: 'delete', unlessBegun: true })
         deleted++
       }
     },

@@ -32,7 +32,8 @@ export type FlowRunCommand =
   /** Lets a paused run go on; one that left its process goes on in another. */
   | { readonly type: 'resume' }
   | { readonly type: 'update'; readonly changes: FlowRunUpdate }
-  | { readonly type: 'delete' }
+  /** @param unlessBegun leaves a run that somebody has taken, however short a while ago */
+  | { readonly type: 'delete'; readonly unlessBegun?: boolean }
   /** Deletes a run that was over before an instant, and leaves one that has begun again. */
   | { readonly type: 'expire'; readonly endedBefore: string }
 
@@ -74,9 +75,15 @@ export function decideFlowRun(
   }
   if (command.type === 'resume') return resume(run, context)
   if (command.type === 'update') return update(run, command.changes, context)
-  if (command.type === 'expire' && !endedBefore(run, command.endedBefore))
-    return { events: [], answer: { kind: 'run', run, isNew: false, verdict: null } }
+  const stays =
+    command.type === 'expire' ? !endedBefore(run, command.endedBefore) : command.unlessBegun === true && hasBegun(run)
+  if (stays) return { events: [], answer: { kind: 'run', run, isNew: false, verdict: null } }
   return { events: [deleteEvent(run, context.around, context)], answer: { kind: 'none' } }
+}
+
+/** As `deployment/runs.ts` asks the table. */
+function hasBegun({ state_type, state_name, run_count }: FlowRunRow): boolean {
+  return state_type !== 'SCHEDULED' || state_name === 'AwaitingConcurrencySlot' || run_count > 0
 }
 
 function endedBefore({ state, end_time }: FlowRunRow, instant: string): boolean {

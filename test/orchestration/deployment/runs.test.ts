@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { BLANK } from '#src/api/orchestration/deployment-fields.ts'
 import type { DeploymentRow } from '#src/events/deployment.ts'
-import { DEPLOYMENTS, scheduleFields, scheduleRuns } from '#src/orchestration/index.ts'
+import { DEPLOYMENTS, deleteScheduledRuns, scheduleFields, scheduleRuns } from '#src/orchestration/index.ts'
 import { deploymentScheduler, recentDeploymentScheduler } from '#src/services/deployment-scheduler.ts'
 import type { JobContext } from '#src/services/service.ts'
 import { flowRunTable } from '#src/store/flow-run.ts'
@@ -102,6 +102,23 @@ test('runs are made as a deployment is, not as it was when it was read', async (
     for (const scheduler of [deploymentScheduler, recentDeploymentScheduler])
       assert.deepEqual([await tickOf(1, scheduler), await tickOf(2, scheduler)], [0, 0])
     assert.equal((await runsAfter(before)).length, 120)
+  })
+
+  await t.test('one that a worker takes while they are deleted', async () => {
+    const before = await deployment()
+    await scheduleRuns(needs, before, { fromMs })
+    const [taken] = await runsAfter(before)
+    assert.ok(taken !== undefined)
+    const read: typeof needs.store.read = async (ask) => {
+      const found = await needs.store.read(ask)
+      await needs.commands.flowRun(taken.id, { type: 'set-state', state: { type: 'PENDING' }, force: false })
+      return found
+    }
+    await deleteScheduledRuns({ ...needs, store: { read } }, before.id, { autoOnly: true, after: null })
+    assert.deepEqual(
+      (await runsAfter(before)).map(({ id, state_type }) => [id, state_type]),
+      [[taken.id, 'PENDING']],
+    )
   })
 
   await t.test('none of one that is deleted', async () => {
