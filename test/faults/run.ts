@@ -13,7 +13,7 @@
 import { globSync } from 'node:fs'
 import { run } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { inspect, parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { notices } from './harness/mutant.ts'
 import { MUTATIONS, mutationNamed } from './harness/mutations.ts'
@@ -79,7 +79,8 @@ async function runFaults(): Promise<boolean> {
   for await (const { type, data } of run({ files, cwd: root, concurrency: 1 })) {
     if (type === 'test:fail') {
       failed++
-      process.stdout.write(`✖ ${data.name}: ${data.details.error.cause ?? data.details.error.message}\n`)
+      // Whole: what an oracle found wrong is in what was compared.
+      process.stdout.write(`✖ ${data.name}: ${inspect(data.details.error.cause ?? data.details.error.message)}\n`)
     }
     if (type === 'test:stdout') process.stdout.write(data.message)
     if (type === 'test:pass' && data.details.type !== 'suite') process.stdout.write(`✔ ${data.name}\n`)
