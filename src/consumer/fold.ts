@@ -1,5 +1,6 @@
-import type { Found, Key, Lookup, ProjectedEvent, Projection, Row, Step } from './projection.ts'
-import { cleanRow, columnsText, keyParts, keyText, type Rows, rowKeyText, textColumns } from './rows.ts'
+import type { KeyCheck } from '#src/store/row-check.ts'
+import type { Found, Key, Lookup, ProjectedEvent, Projection, Row, Step, StepContext } from './projection.ts'
+import { cleanRow, columnsText, keyParts, partsText, type Rows, rowKeyText, textColumns } from './rows.ts'
 
 /** Folds events into the rows of several projections, each event into all of them before the next one. */
 export interface Fold {
@@ -28,6 +29,7 @@ interface Folding {
   readonly projection: Projection
   readonly rows: Rows
   readonly lookups: readonly LookupIn[]
+  readonly keyCheck: KeyCheck | undefined
   readonly textColumns: readonly string[]
 }
 
@@ -42,6 +44,7 @@ interface LookupIn {
   readonly lookup: Lookup
   readonly in: Projection
   readonly columns: string
+  readonly keyCheck: KeyCheck | undefined
   readonly rows: Rows
 }
 
@@ -55,22 +58,26 @@ const NOTHING_FOUND: Found = Object.freeze({})
  */
 export function createFold(wanted: readonly Projection[], rowsOf: (projection: Projection) => Rows): Fold {
   const projections = withDependencies(wanted)
-  const rows = new Map(projections.map((projection) => [projection, rowsOf(projection)]))
-  const foldings = projections.map(
-    (projection): Folding => ({
+  const rowsBy = new Map(projections.map((projection) => [projection, rowsOf(projection)]))
+  const foldings = projections.map((projection): Folding => {
+    const rows = rowsBy.get(projection) as Rows
+    return {
       projection,
-      rows: rows.get(projection) as Rows,
-      lookups: Object.entries(projection.lookups).map(([name, lookup]) => ({
-        name,
-        lookup,
-        in: lookup.in ?? projection,
-        columns: columnsText(lookup.columns),
-        rows: rows.get(lookup.in ?? projection) as Rows,
-      })),
+      rows,
+      lookups: Object.entries(projection.lookups).map(([name, lookup]) => lookupIn(name, lookup, projection)),
+      keyCheck: rows.check?.keyCheck(projection.keyColumns),
       textColumns: textColumns(projection),
-    }),
-  )
+    }
+  })
   const byName = new Map<string, Taking>()
+
+  function lookupIn(name: string, lookup: Lookup, projection: Projection): LookupIn {
+    const { columns } = lookup
+    const within = lookup.in ?? projection
+    const rows = rowsBy.get(within) as Rows
+    const keyCheck = rows.check?.keyCheck(columns)
+    return { name, lookup, in: within, columns: columnsText(columns), keyCheck, rows }
+  }
 
   function taking(event: string): Taking {
     const known = byName.get(event)
@@ -113,27 +120,47 @@ export function createFold(wanted: readonly Projection[], rowsOf: (projection: P
 }
 
 /** All rows first, then all changes: an event that fails half-way changes nothing. */
-function foldInto({ projection, rows, lookups, textColumns }: Folding, step: Step, event: ProjectedEvent): void {
+function foldInto(folding: Folding, step: Step, event: ProjectedEvent): void {
+  const { projection, rows, lookups } = folding
   const found = lookups.length === 0 ? NOTHING_FOUND : lookUp(lookups, event)
   const keys = projection.keysOf(event, found)
-  const changes: [string, Row | null][] = []
-  for (const key of keys) {
-    const text = keyText(key)
-    if (rows.isFrozen?.(text) === true) continue
-    const parts = keyParts(key)
-    assertFits(rows.check?.refusalOfKey(projection.keyColumns, parts))
-    const row = rows.get(text)
-    const next = step.evolve(row, event, { key: parts, found })
-    if (next === row) continue
-    const clean = next === null ? null : cleanRow(next, textColumns)
-    if (clean !== null) {
-      if (rowKeyText(clean, projection.keyColumns) !== text)
-        throw new TypeError('it made a row under another key than its own')
-      assertFits(rows.check?.refusalOf(clean, row))
-    }
-    changes.push([text, clean])
+  let first: Change | null = null // nearly always the only one
+  let others: Change[] | undefined
+  for (let i = 0; i < keys.length; i++) {
+    const change = changeOf(folding, step, event, { key: keyParts(keys[i] as Key), found })
+    if (change === null) continue
+    if (first === null) first = change
+    else if (others === undefined) others = [change]
+    else others.push(change)
   }
-  for (const [key, row] of changes) rows.set(key, row)
+  if (first !== null) rows.set(first.key, first.row)
+  if (others !== undefined) for (const { key, row } of others) rows.set(key, row)
+}
+
+interface Change {
+  readonly key: string
+  readonly row: Row | null
+}
+
+/** What an event makes of the row of one key; null when nothing changes. */
+function changeOf(
+  { projection, rows, keyCheck, textColumns }: Folding,
+  step: Step,
+  event: ProjectedEvent,
+  context: StepContext,
+): Change | null {
+  const key = partsText(context.key)
+  if (rows.isFrozen?.(key) === true) return null
+  assertFits(keyCheck?.(context.key))
+  const before = rows.get(key)
+  const next = step.evolve(before, event, context)
+  if (next === before) return null
+  if (next === null) return { key, row: null }
+  const row = cleanRow(next, before, textColumns)
+  if (rowKeyText(row, projection.keyColumns) !== key)
+    throw new TypeError('it made a row under another key than its own')
+  assertFits(rows.check?.refusalOf(row, before))
+  return { key, row }
 }
 
 /** @throws TypeError with what a table refuses */
@@ -157,10 +184,13 @@ function askFor({ projection, lookups }: Folding, event: ProjectedEvent, want: W
 
 function lookUp(lookups: readonly LookupIn[], event: ProjectedEvent): Found {
   const found: Record<string, Row | null> = {}
-  for (const { name, lookup, columns, rows } of lookups) {
+  for (const { name, lookup, columns, keyCheck, rows } of lookups) {
+    found[name] = null
     const value = lookup.of(event)
-    if (value !== null) assertFits(rows.check?.refusalOfKey(lookup.columns, keyParts(value)))
-    found[name] = value === null ? null : rows.find(columns, keyText(value))
+    if (value === null) continue
+    const parts = keyParts(value)
+    assertFits(keyCheck?.(parts))
+    found[name] = rows.find(columns, partsText(parts))
   }
   return found
 }

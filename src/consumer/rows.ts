@@ -19,14 +19,21 @@ export interface Rows {
 
 /** A key's values as one text: equal for equal keys, and only for those. */
 export function keyText(key: Key): string {
-  if (typeof key === 'string') return cleanText(key)
-  return typeof key === 'number' ? String(key) : key.map((part) => cleanText(String(part))).join('\0')
+  return partsText(keyParts(key))
+}
+
+/** The same for values that are as `keyParts` gives them. */
+export function partsText(parts: readonly KeyPart[]): string {
+  return parts.length === 1 ? String(parts[0]) : parts.join('\0')
 }
 
 /** The values of a key, as Postgres will have them. */
 export function keyParts(key: Key): readonly KeyPart[] {
-  const parts = typeof key === 'object' ? key : [key]
-  return parts.map((part) => (typeof part === 'string' ? cleanText(part) : part))
+  return typeof key === 'object' ? key.map(cleanPart) : [cleanPart(key)]
+}
+
+function cleanPart(part: KeyPart): KeyPart {
+  return typeof part === 'string' ? cleanText(part) : part
 }
 
 /** The same for some columns of a row; null when one of them is null, since then no unique index holds it. */
@@ -69,8 +76,12 @@ export class MemoryRows implements Rows {
 
   find(columns: string, value: string): Row | null {
     if (columns === this.#keyName) return this.get(value)
-    const key = this.#indexes.find(({ name }) => name === columns)?.keys.get(value)
-    return key === undefined ? null : this.get(key)
+    for (const { name, keys } of this.#indexes)
+      if (name === columns) {
+        const key = keys.get(value)
+        return key === undefined ? null : this.get(key)
+      }
+    return null
   }
 
   /** The values by which rows can be found, beside their keys. */
@@ -79,16 +90,19 @@ export class MemoryRows implements Rows {
   }
 
   set(key: string, row: Row | null): void {
-    const before = this.rows.get(key)
+    if (this.#indexes.length > 0) this.#setIndexes(key, this.rows.get(key) ?? null, row)
+    if (row === null) this.rows.delete(key)
+    else this.rows.set(key, row)
+  }
+
+  #setIndexes(key: string, before: Row | null, row: Row | null): void {
     for (const { columns, keys } of this.#indexes) {
-      const from = before === undefined ? null : rowKeyText(before, columns)
+      if (before !== null && row !== null && columns.every((column) => before[column] === row[column])) continue
+      const from = before === null ? null : rowKeyText(before, columns)
       const to = row === null ? null : rowKeyText(row, columns)
-      if (from === to) continue
       if (from !== null && keys.get(from) === key) keys.delete(from)
       if (to !== null) keys.set(to, key)
     }
-    if (row === null) this.rows.delete(key)
-    else this.rows.set(key, row)
   }
 }
 
@@ -104,11 +118,15 @@ function holdsText(schema: TSchema): boolean {
   return TypeGuard.IsString(schema) || (TypeGuard.IsArray(schema) && holdsText(schema.items))
 }
 
-/** The same row when all its text can be stored. */
-export function cleanRow(row: Row, columns: readonly string[]): Row {
+/**
+ * The same row when all its text can be stored.
+ * @param before the row in whose place it comes, which is clean; only what differs is looked at
+ */
+export function cleanRow(row: Row, before: Row | null, columns: readonly string[]): Row {
   let clean: Record<string, unknown> | undefined
   for (const column of columns) {
     const value = row[column]
+    if (value === null || (before !== null && value === before[column])) continue
     const better = typeof value === 'string' ? cleanText(value) : Array.isArray(value) ? cleanList(value) : value
     if (better === value) continue
     clean ??= { ...row }

@@ -1,9 +1,9 @@
 import type { PoolClient } from 'pg'
 import type { Queryable } from '#src/store/checkpoint.ts'
 import { openRowBatch, type RowBatch, type StoredRow } from '#src/store/row-batch.ts'
-import type { RowCheck } from '#src/store/row-check.ts'
+import type { KeyCheck, RowCheck } from '#src/store/row-check.ts'
 import type { Key, KeyPart, Projection, Row } from './projection.ts'
-import { columnsText, keyParts, keyText, MemoryRows, type Rows, rowKeyText } from './rows.ts'
+import { columnsText, keyParts, MemoryRows, partsText, type Rows, rowKeyText } from './rows.ts'
 
 /** A row that was not asked for before the fold: it is loaded, and the fold begins again. */
 export class NotLoaded extends Error {}
@@ -21,7 +21,7 @@ export class TableRows implements Rows {
   readonly #frozen: Frozen
   #memory: MemoryRows
   /** By columns and values: what was asked for, and whether it is loaded by now. */
-  readonly #asked = new Map<string, { readonly columns: readonly string[]; readonly values: Map<string, Wanted> }>()
+  readonly #asked = new Map<string, Asked>()
   readonly #stored = new Map<string, StoredRow>()
   readonly #before = new Map<string, Row | null>()
 
@@ -66,12 +66,14 @@ export class TableRows implements Rows {
   /** Asks for the row that has these values in these columns; not for one that can't be, which the fold finds out as well. */
   want(columns: readonly string[], key: Key): void {
     const name = columnsText(columns)
-    const asked = this.#asked.get(name) ?? { columns, values: new Map<string, Wanted>() }
-    this.#asked.set(name, asked)
-    const text = keyText(key)
-    if (asked.values.has(text)) return
+    let asked = this.#asked.get(name)
+    if (asked === undefined) {
+      asked = { columns, check: this.check.keyCheck(columns), values: new Map() }
+      this.#asked.set(name, asked)
+    }
     const parts = keyParts(key)
-    if (this.check.refusalOfKey(columns, parts) === null) asked.values.set(text, { parts, loaded: false })
+    const text = partsText(parts)
+    if (!asked.values.has(text) && asked.check(parts) === null) asked.values.set(text, { parts, loaded: false })
   }
 
   /** Loads what was asked for and is not there yet; all of it is sent at once. True when there was something to load. */
@@ -182,6 +184,12 @@ export class TableRows implements Rows {
 }
 
 type Frozen = Pick<ReadonlyMap<string, unknown>, 'has'>
+
+interface Asked {
+  readonly columns: readonly string[]
+  readonly check: KeyCheck
+  readonly values: Map<string, Wanted>
+}
 
 interface Wanted {
   readonly parts: readonly KeyPart[]

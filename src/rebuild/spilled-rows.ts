@@ -1,5 +1,5 @@
 /** Rows put away to make room in memory: as lines of COPY, in which they will be written, and found by hashes. */
-import { rowKeyText } from '#src/consumer/rows.ts'
+import { columnsText, rowKeyText } from '#src/consumer/rows.ts'
 import { decoderOf } from '#src/store/column-decoder.ts'
 import { lineOf, rowOf } from '#src/store/copy-line.ts'
 import type { TableColumn } from '#src/store/table-columns.ts'
@@ -8,6 +8,9 @@ import { SpillFile } from './spill-file.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
+/** The hash of what columns hold, which `columnsText` names. */
+type HashOf = (columns: string, value: string) => number
+
 const FIRST_ROWS = 1_024
 /** Lines read at once, in bytes. */
 const CHUNK_BYTES = 1 << 20
@@ -15,8 +18,8 @@ const CHUNK_BYTES = 1 << 20
 export class SpilledRows {
   readonly #columns: readonly TableColumn[]
   readonly #decoders: readonly ((text: string | null) => unknown)[]
-  readonly #indexes: readonly (readonly string[])[]
-  readonly #hash: (columns: readonly string[], value: string) => number
+  readonly #indexes: readonly { readonly columns: readonly string[]; readonly name: string }[]
+  readonly #hash: HashOf
   readonly #file = new SpillFile()
   /** Rows by what they are found by, and what was asked for and is not here. */
   readonly index = new HashIndex()
@@ -30,14 +33,10 @@ export class SpilledRows {
    * @param indexes lists of columns by which rows are found
    * @param hash of what such columns hold
    */
-  constructor(
-    columns: readonly TableColumn[],
-    indexes: readonly (readonly string[])[],
-    hash: (columns: readonly string[], value: string) => number,
-  ) {
+  constructor(columns: readonly TableColumn[], indexes: readonly (readonly string[])[], hash: HashOf) {
     this.#columns = columns
     this.#decoders = columns.map(({ type }) => decoderOf(type))
-    this.#indexes = indexes
+    this.#indexes = indexes.map((each) => ({ columns: each, name: columnsText(each) }))
     this.#hash = hash
   }
 
@@ -56,21 +55,23 @@ export class SpilledRows {
     if (number === this.#ends.length) this.#ends = grown(this.#ends)
     this.#file.append(lineOf(row, this.#columns))
     this.#ends[number] = this.#file.length
-    for (const columns of this.#indexes) {
+    for (const { columns, name } of this.#indexes) {
       const value = rowKeyText(row, columns)
-      if (value !== null) this.index.add(this.#hash(columns, value), number)
+      if (value !== null) this.index.add(this.#hash(name, value), number)
     }
   }
 
-  /** Takes back the row that has this value in these columns;
-   * null when there is none. That it was asked for is remembered. */
-  take(columns: readonly string[], value: string): Row | null {
+  /**
+   * Takes back the row that has this value in columns of this name; null when there is none. That it was asked for is
+   * remembered.
+   */
+  take(columns: string, value: string): Row | null {
     const hash = this.#hash(columns, value)
     this.index.note(hash)
     for (const number of this.index.numbersOf(hash)) {
       const line = this.#file.read(this.#startOf(number), this.#ends[number] as number)
       const row = rowOf(line.toString(), this.#columns, this.#decoders)
-      if (rowKeyText(row, columns) !== value) continue
+      if (this.#valueOf(row, columns) !== value) continue
       this.#forget(row, number)
       return row
     }
@@ -103,10 +104,15 @@ export class SpilledRows {
 
   #forget(row: Row, number: number): void {
     this.#taken.add(number)
-    for (const columns of this.#indexes) {
+    for (const { columns, name } of this.#indexes) {
       const value = rowKeyText(row, columns)
-      if (value !== null) this.index.drop(this.#hash(columns, value), number)
+      if (value !== null) this.index.drop(this.#hash(name, value), number)
     }
+  }
+
+  #valueOf(row: Row, name: string): string | null {
+    const index = this.#indexes.find((each) => each.name === name)
+    return index === undefined ? null : rowKeyText(row, index.columns)
   }
 
   #startOf(number: number): number {

@@ -20,6 +20,7 @@ const YOUNG_BYTES = 4 * 2 ** 20
 export class UnitRows implements Rows {
   readonly check: RowCheck
   readonly #keyColumns: readonly string[]
+  readonly #keyName: string
   readonly #indexes: ReadonlyMap<string, readonly string[]>
   readonly #newMemory: () => MemoryRows
   readonly #frozen: FrozenRows | null
@@ -28,6 +29,7 @@ export class UnitRows implements Rows {
   #old: MemoryRows
   #mostYoung = FIRST_YOUNG
   readonly #spilled: SpilledRows
+
   /**
    * @param columns of its table
    * @param indexes see `indexesOf`
@@ -41,12 +43,10 @@ export class UnitRows implements Rows {
     const { name, keyColumns } = projection
     this.check = rowCheck(columns)
     this.#keyColumns = keyColumns
+    this.#keyName = columnsText(keyColumns)
     this.#indexes = new Map(indexes.map((each) => [columnsText(each), each]))
-    const keyName = columnsText(keyColumns)
-    const hash = (of: readonly string[], value: string) => {
-      const columnsName = columnsText(of)
-      return hashKey(columnsName === keyName ? `${name}\0${value}` : `${name}\0${columnsName}\0${value}`)
-    }
+    const hash = (columns: string, value: string) =>
+      hashKey(columns === this.#keyName ? `${name}\0${value}` : `${name}\0${columns}\0${value}`)
     this.#newMemory = () => new MemoryRows(projection, indexes)
     this.#young = this.#newMemory()
     this.#old = this.#newMemory()
@@ -55,11 +55,22 @@ export class UnitRows implements Rows {
   }
 
   get(key: string): Row | null {
-    return this.#find(columnsText(this.#keyColumns), this.#keyColumns, key)
+    return this.find(this.#keyName, key)
   }
 
+  /** Whatever is found is young then, so that `set` has nothing to look for. */
   find(columns: string, value: string): Row | null {
-    return this.#find(columns, this.#indexes.get(columns) ?? this.#keyColumns, value)
+    const young = this.#young.find(columns, value)
+    if (young !== null) return young
+    const frozen = this.#frozen?.find(columns, this.#indexes.get(columns) ?? this.#keyColumns, value)
+    if (frozen) return frozen
+    const old = this.#old.find(columns, value)
+    if (old !== null) {
+      this.#old.set(this.#keyOf(old), null)
+      return this.#keep(old)
+    }
+    const spilled = this.#spilled.take(columns, value)
+    return spilled === null ? null : this.#keep(spilled)
   }
 
   set(key: string, row: Row | null): void {
@@ -104,21 +115,6 @@ export class UnitRows implements Rows {
 
   close(): void {
     this.#spilled.close()
-  }
-
-  /** Whatever is found is young then, so that `set` has nothing to look for. */
-  #find(name: string, columns: readonly string[], value: string): Row | null {
-    const young = this.#young.find(name, value)
-    if (young !== null) return young
-    const frozen = this.#frozen?.find(name, columns, value)
-    if (frozen) return frozen
-    const old = this.#old.find(name, value)
-    if (old !== null) {
-      this.#old.set(this.#keyOf(old), null)
-      return this.#keep(old)
-    }
-    const spilled = this.#spilled.take(columns, value)
-    return spilled === null ? null : this.#keep(spilled)
   }
 
   #keep(row: Row): Row {

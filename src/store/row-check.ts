@@ -16,13 +16,17 @@ export interface RowCheck {
    * @param before the row in whose place it comes, which was checked; only what differs is looked at
    */
   refusalOf(row: Row, before: Row | null): string | null
-  /** What of some columns' values, by which rows are to be found, can be in none of them. */
-  refusalOfKey(columns: readonly string[], values: readonly (string | number)[]): string | null
+  /** Makes the check of some columns by which rows are to be found. */
+  keyCheck(columns: readonly string[]): KeyCheck
 }
 
+/** What of some columns' values, in their order, can be in none of them; null when all can. */
+export type KeyCheck = (values: readonly (string | number)[]) => string | null
+
 export function rowCheck(columns: readonly TableColumn[]): RowCheck {
-  const checks = columns.map(({ name, type, required }) => ({ name, type, required, holds: valueTest(type) }))
-  const byName = new Map(columns.map(({ name, type }) => [name, { type, isKey: keyTest(type) }]))
+  const checks = columns
+    .map(({ name, type, required }) => ({ name, type, required, holds: valueTest(type) }))
+    .filter(({ required, holds }) => required || holds !== ANYTHING)
   return {
     refusalOf(row, before) {
       for (let i = 0; i < checks.length; i++) {
@@ -35,13 +39,19 @@ export function rowCheck(columns: readonly TableColumn[]): RowCheck {
       }
       return null
     },
-    refusalOfKey(names, values) {
-      for (let i = 0; i < names.length; i++) {
-        const column = byName.get(names[i] as string)
-        const value = values[i] as string | number
-        if (column !== undefined && !column.isKey(value)) return notHeld(names[i] as string, column.type, value)
+    keyCheck(names) {
+      const tests = names.map((name) => {
+        const { type } = columns.find((column) => column.name === name) as TableColumn
+        return { name, type, isKey: keyTest(type) }
+      })
+      return (values) => {
+        for (let i = 0; i < tests.length; i++) {
+          const { name, type, isKey } = tests[i] as (typeof tests)[number]
+          const value = values[i] as string | number
+          if (!isKey(value)) return notHeld(name, type, value)
+        }
+        return null
       }
-      return null
     },
   }
 }
