@@ -20,7 +20,7 @@ const ESCAPES = /\\(?:u0000|ud[89a-f]..|.)/g
  * with `->>` fails, whatever he looks for, and so does his whole statement.
  */
 export function cleanJson(json: string): string {
-  if (!MAY_BE_UNSTORABLE.test(json)) return json
+  if (!json.includes('\\') || !MAY_BE_UNSTORABLE.test(json)) return json
   return json.replace(ESCAPES, (written) =>
     written === '\\u0000' ? '\u2400' : written.startsWith('\\ud') ? '\ufffd' : written,
   )

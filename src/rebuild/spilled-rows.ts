@@ -1,7 +1,7 @@
 /** Rows put away to make room in memory: as lines of COPY, in which they will be written, and found by hashes. */
 import { columnsText, rowKeyText } from '#src/consumer/rows.ts'
 import { decoderOf } from '#src/store/column-decoder.ts'
-import { lineOf, rowOf } from '#src/store/copy-line.ts'
+import { lineWriter, rowOf } from '#src/store/copy-line.ts'
 import type { TableColumn } from '#src/store/table-columns.ts'
 import { HashIndex } from './hash-index.ts'
 import { SpillFile } from './spill-file.ts'
@@ -17,6 +17,7 @@ const CHUNK_BYTES = 1 << 20
 
 export class SpilledRows {
   readonly #columns: readonly TableColumn[]
+  readonly #lineOf: (row: Row) => string
   readonly #decoders: readonly ((text: string | null) => unknown)[]
   readonly #indexes: readonly { readonly columns: readonly string[]; readonly name: string }[]
   readonly #hash: HashOf
@@ -35,6 +36,7 @@ export class SpilledRows {
    */
   constructor(columns: readonly TableColumn[], indexes: readonly (readonly string[])[], hash: HashOf) {
     this.#columns = columns
+    this.#lineOf = lineWriter(columns)
     this.#decoders = columns.map(({ type }) => decoderOf(type))
     this.#indexes = indexes.map((each) => ({ columns: each, name: columnsText(each) }))
     this.#hash = hash
@@ -53,7 +55,7 @@ export class SpilledRows {
   add(row: Row): void {
     const number = this.#added++
     if (number === this.#ends.length) this.#ends = grown(this.#ends)
-    this.#file.append(lineOf(row, this.#columns))
+    this.#file.append(this.#lineOf(row))
     this.#ends[number] = this.#file.length
     for (const { columns, name } of this.#indexes) {
       const value = rowKeyText(row, columns)

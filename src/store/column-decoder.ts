@@ -1,4 +1,4 @@
-/** Values of rows from the text in which Postgres writes them; the other way is `valueText`. */
+/** Values of rows from the text in which Postgres writes them; the other way is `encoderOf`. */
 import { parseExact } from '#src/events/exact-json.ts'
 
 export type Decoder = (text: string | null) => unknown
@@ -15,7 +15,7 @@ function decoderOfText(type: string): (text: string) => unknown {
     case 'jsonb':
       return remembering(parseExact)
     case 'boolean':
-      return (text) => text.startsWith('t') // Postgres writes it short, `valueText` in full
+      return (text) => text.startsWith('t') // Postgres writes it short, `encoderOf` in full
     case 'smallint':
     case 'integer':
     case 'bigint':

@@ -1,23 +1,43 @@
 /** A row as a line of COPY's text format; https://www.postgresql.org/docs/current/sql-copy.html */
 import type { Decoder } from './column-decoder.ts'
-import { type TableColumn, valueText } from './table-columns.ts'
+import { encoderOf } from './column-encoder.ts'
+import type { TableColumn } from './table-columns.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
 const NULL = '\\N'
 
-/** With the line's end. */
-export function lineOf(row: Row, columns: readonly TableColumn[]): string {
-  let line = ''
-  for (let i = 0; i < columns.length; i++) {
-    const { name, type } = columns[i] as TableColumn
-    const text = valueText(row[name], type)
-    line += `${i === 0 ? '' : '\t'}${text === null ? NULL : escaped(text)}`
+/** Makes what writes rows of a table as lines, with their ends. */
+export function lineWriter(columns: readonly TableColumn[]): (row: Row) => string {
+  const fields = columns.map(({ name, type }) => ({ name, write: fieldWriter(type) }))
+  const texts = new Array<string>(columns.length)
+  return (row) => {
+    for (let i = 0; i < fields.length; i++) {
+      const { name, write } = fields[i] as (typeof fields)[number]
+      texts[i] = write(row[name])
+    }
+    texts[fields.length - 1] += '\n'
+    return texts.join('\t')
   }
-  return `${line}\n`
 }
 
-/** The row that `lineOf` made a line of. @param decoders of the columns */
+/** Text of these types has nothing to escape, nor has JSON without a backslash. */
+const PLAIN: ReadonlySet<string> = new Set([
+  ...['uuid', 'boolean', 'smallint', 'integer', 'bigint', 'real', 'double precision'],
+])
+
+function fieldWriter(type: string): (value: unknown) => string {
+  const encode = encoderOf(type)
+  if (PLAIN.has(type)) return (value) => encode(value) ?? NULL
+  const isJson = type === 'json' || type === 'jsonb'
+  return (value) => {
+    const text = encode(value)
+    if (text === null) return NULL
+    return isJson && !text.includes('\\') ? text : escaped(text)
+  }
+}
+
+/** The row that such a line was written of. @param decoders of the columns */
 export function rowOf(line: string, columns: readonly TableColumn[], decoders: readonly Decoder[]): Row {
   const fields = line.slice(0, -1).split('\t')
   const row: Record<string, unknown> = {}

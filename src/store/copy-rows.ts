@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { PoolClient } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import { lineOf } from './copy-line.ts'
+import { lineWriter } from './copy-line.ts'
 import type { TableColumn } from './table-columns.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -18,11 +18,12 @@ export async function copyRows(
   columns: readonly TableColumn[],
   rows: Iterable<Row>,
 ): Promise<number> {
+  const lineOf = lineWriter(columns)
   let count = 0
   function* chunks(): Generator<string> {
     let text = ''
     for (const row of rows) {
-      text += lineOf(row, columns)
+      text += lineOf(row)
       count++
       if (text.length < CHUNK_CHARS) continue
       yield text
@@ -34,7 +35,7 @@ export async function copyRows(
   return count
 }
 
-/** Writes rows that are lines already, see `lineOf`. A chunk has left this process when the next one is asked for. */
+/** Writes rows that are lines already, see `lineWriter`. A chunk has left this process when the next one is asked for. */
 export async function copyLines(
   client: PoolClient,
   table: string,

@@ -7,9 +7,10 @@
 import type { PoolClient } from 'pg'
 import type { Queryable } from './checkpoint.ts'
 import { type Decoder, decoderOf } from './column-decoder.ts'
+import { encoderOf } from './column-encoder.ts'
 import { copyRows } from './copy-rows.ts'
 import { type RowCheck, rowCheck } from './row-check.ts'
-import { type TableColumn, tableColumns, valueText } from './table-columns.ts'
+import { type TableColumn, tableColumns } from './table-columns.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -65,7 +66,10 @@ export async function openRowBatch(
   const remove = `delete from ${table} t using ${unnested(keyColumns.length + 1, [...keyColumns, 'written_by'])} where ${isSame}`
 
   const texts = (rows: readonly Row[], wanted: readonly TableColumn[]) =>
-    wanted.map(({ name, type }) => rows.map((row) => valueText(row[name], type)))
+    wanted.map(({ name, type }) => {
+      const encode = encoderOf(type)
+      return rows.map((row) => encode(row[name]))
+    })
   const decoders = columns.map(({ type }) => decoderOf(type))
   const expectAll = (rowCount: number | null, rows: readonly StoredRow[]) => {
     if (rowCount !== rows.length) throw new RowMoved(`${table}: a row was written by somebody else meanwhile`)

@@ -1,5 +1,4 @@
-/** The columns of a table, and values as the text that Postgres casts to a column's type. */
-import { cleanJson } from '#src/events/storable.ts'
+/** The columns of a table. */
 import type { Queryable } from './checkpoint.ts'
 
 export interface TableColumn {
@@ -27,16 +26,4 @@ export async function tableColumns(
     if (column === undefined) throw new Error(`the table ${table} has no column ${name}`)
     return column
   })
-}
-
-/** A value as text; null for none. Text of other columns is without what Postgres can't hold by then: see `cleanText`. */
-export function valueText(value: unknown, type: string): string | null {
-  if (value === null || value === undefined) return null
-  if (type === 'json' || type === 'jsonb') return cleanJson(JSON.stringify(value))
-  return Array.isArray(value) ? arrayText(value) : String(value)
-}
-
-/** https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
-function arrayText(list: readonly unknown[]): string {
-  return `{${list.map((item) => (item === null ? 'NULL' : `"${String(item).replace(/["\\]/g, '\\$&')}"`)).join(',')}}`
 }

@@ -6,7 +6,7 @@ import { MemoryRows } from '#src/consumer/rows.ts'
 import { parseExact } from '#src/events/exact-json.ts'
 import { sortedHashes } from '#src/rebuild/key-hashes.ts'
 import { UnitRows } from '#src/rebuild/unit-rows.ts'
-import { lineOf } from '#src/store/copy-line.ts'
+import { lineWriter } from '#src/store/copy-line.ts'
 import { createRandom } from '#test/faults/harness/random.ts'
 
 const COLUMNS = [
@@ -73,7 +73,7 @@ test('rows that were put away are found, changed and written as if they had stay
     rows.finish()
     assert.equal(rows.count, model.rows.size)
     const lines = Array.from(rows.lines(), String).join('') // each before the next takes its memory
-    const expected = [...model.rows.values()].map((row) => lineOf(row, COLUMNS))
+    const expected = [...model.rows.values()].map(lineWriter(COLUMNS))
     assert.deepEqual(lines.split(/(?<=\n)/).sort(), expected.sort())
     assert.ok(sortedHashes([rows.touched]).length >= asked.size, 'all that was asked for counts as looked at')
   } finally {

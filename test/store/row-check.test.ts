@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { encoderOf } from '#src/store/column-encoder.ts'
 import { rowCheck } from '#src/store/row-check.ts'
-import { tableColumns, valueText } from '#src/store/table-columns.ts'
+import { tableColumns } from '#src/store/table-columns.ts'
 import { migrated } from './migrated.ts'
 
 const UUID = '5c7a2f0e-9f5d-4f0a-8f50-2c8f4b1a6b77'
@@ -33,7 +34,7 @@ test('a value is refused exactly where Postgres refuses it', async (t) => {
     const [column] = columns
     const check = rowCheck(columns)
     for (const it of values) {
-      const refused = await pool.query(`insert into one values ($1, 1)`, [valueText(it, column?.type ?? '')]).then(
+      const refused = await pool.query(`insert into one values ($1, 1)`, [encoderOf(column?.type ?? '')(it)]).then(
         () => false,
         () => true,
       )
