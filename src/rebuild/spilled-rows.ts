@@ -47,6 +47,11 @@ export class SpilledRows {
     return this.#added - this.#taken.size
   }
 
+  /** How often a row was taken back. */
+  get cameBack(): number {
+    return this.#taken.size
+  }
+
   /** Bytes that a row takes here, of those that there have been; 0 before there was one. */
   get meanBytes(): number {
     return this.#added === 0 ? 0 : this.#file.length / this.#added

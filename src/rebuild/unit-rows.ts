@@ -7,9 +7,14 @@ import type { HashIndex } from './hash-index.ts'
 import { hashKey } from './key-hashes.ts'
 import { SpilledRows } from './spilled-rows.ts'
 
-/** Rows that are young at most, as long as nobody knows how large they are. */
-const FIRST_YOUNG = 500
+/**
+ * Rows that are young at most. Few, where hardly any comes back: what stays in memory for long the garbage collector copies, a
+ * tenth of all time with 2,000. More, where one of so many put away is asked for again, since it has to be read then.
+ */
+const FEWEST_YOUNG = 250
 const MOST_YOUNG = 2_000
+const MANY_BACK = 1 / 16
+const FEW_BACK = 1 / 64
 /** And not more than have so many bytes of text; in memory they take some three times as much. */
 const YOUNG_BYTES = 4 * 2 ** 20
 
@@ -27,7 +32,9 @@ export class UnitRows implements Rows {
   /** Concerned by an event since `old` was. */
   #young: MemoryRows
   #old: MemoryRows
-  #mostYoung = FIRST_YOUNG
+  #mostYoung = FEWEST_YOUNG
+  /** Rows that had come back when there was too much the last time. */
+  #cameBack = 0
   readonly #spilled: SpilledRows
 
   /**
@@ -84,9 +91,13 @@ export class UnitRows implements Rows {
   /** To be called between events: puts away what has not been concerned for long when there is too much. */
   makeRoom(): void {
     if (this.#young.rows.size < this.#mostYoung) return
+    const { meanBytes, cameBack } = this.#spilled
+    const share = (cameBack - this.#cameBack) / this.#young.rows.size
+    this.#cameBack = cameBack
+    if (share > MANY_BACK) this.#mostYoung = Math.min(MOST_YOUNG, this.#mostYoung * 2)
+    else if (share < FEW_BACK) this.#mostYoung = Math.max(FEWEST_YOUNG, this.#mostYoung / 2)
+    if (meanBytes > 0) this.#mostYoung = Math.min(this.#mostYoung, YOUNG_BYTES / meanBytes)
     this.#putAway()
-    const { meanBytes } = this.#spilled
-    if (meanBytes > 0) this.#mostYoung = Math.min(MOST_YOUNG, YOUNG_BYTES / meanBytes)
   }
 
   /** Puts all away: they can be written then, and not be changed any more. */
