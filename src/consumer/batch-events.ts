@@ -27,8 +27,8 @@ export function eventsOf(entries: readonly Entry[], takes: (name: string) => boo
       const name = names.get(read) ?? read
       if (name === read) names.set(name, name)
       if (!takes(name)) continue
-      const position = { partition, ms: id.ms, seq: id.seq, index: firstIndex + at }
-      events.push({ event: ProjectedEvent.fromBytes(record, received, position, name), entry, at })
+      const arrival = { partition, ms: id.ms, seq: id.seq, index: firstIndex + at, received }
+      events.push({ event: ProjectedEvent.fromBytes(record, arrival, name), entry, at })
     }
   }
   return events

@@ -53,5 +53,5 @@ function projected({ id, occurred, event, resource, related, payload, follows }:
     related: JSON.stringify(related),
     payload: JSON.stringify(payload),
   }
-  return new ProjectedEvent(record, occurred, { partition: 0, ms: 1, seq, index: 0 })
+  return new ProjectedEvent(record, { partition: 0, ms: 1, seq, index: 0, received: occurred })
 }

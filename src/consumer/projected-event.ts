@@ -12,40 +12,52 @@ export interface Position {
   readonly index: number
 }
 
+/** An event's place, and when it came there. */
+export interface Arrival extends Position {
+  readonly received: string
+}
+
 /**
  * An event as projections see it: in Prefect's envelope, with its place. Its parts are read when somebody asks for them,
  * and only once for all projections.
  */
 export class ProjectedEvent implements ReceivedEvent {
-  readonly received: string
-  readonly position: Position
+  readonly position: Arrival
   readonly #record: EventRecord
+  #id: string | undefined
+  #occurred: string | undefined
+  #resourceId: string | undefined
   #resource: Resource | undefined
   #related: readonly Resource[] | undefined
   #payload: Readonly<Record<string, unknown>> | undefined
   #read: { readonly definition: EventDefinition; readonly data: unknown } | undefined
 
-  constructor(record: EventRecord, received: string, position: Position) {
+  constructor(record: EventRecord, arrival: Arrival) {
     this.#record = record
-    this.received = received
-    this.position = position
+    this.position = arrival
   }
 
   /**
    * @param name of the event, where it was read before
    * @throws RangeError when the bytes are no record
    */
-  static fromBytes(record: Buffer, received: string, position: Position, name?: string): ProjectedEvent {
-    return new ProjectedEvent(new RecordInBytes(record, name), received, position)
+  static fromBytes(record: Buffer, arrival: Arrival, name?: string): ProjectedEvent {
+    return new ProjectedEvent(new RecordInBytes(record, name), arrival)
+  }
+
+  get received(): string {
+    return this.position.received
   }
 
   get id(): string {
-    return this.#record.id
+    this.#id ??= this.#record.id
+    return this.#id
   }
 
   /** Canonical instant. */
   get occurred(): string {
-    return this.#record.occurred
+    this.#occurred ??= this.#record.occurred
+    return this.#occurred
   }
 
   /** Its name. */
@@ -55,7 +67,8 @@ export class ProjectedEvent implements ReceivedEvent {
 
   /** The id of its own resource, without parsing anything. */
   get resourceId(): string {
-    return this.#record.resourceId
+    this.#resourceId ??= this.#record.resourceId
+    return this.#resourceId
   }
 
   get follows(): string | null {

@@ -37,9 +37,16 @@ export function instantOfMs(ms: number): Instant {
   return { iso: `${new Date(ms).toISOString().slice(0, -1)}000Z`, ms }
 }
 
+/** Of several instants in one event or row most are the same text. */
+let last: Instant = { iso: '', ms: 0 }
+
 function fromText(text: string): Instant | null {
+  if (text === last.iso && text !== '') return last
   const ms = msOfCanonical(text)
-  if (ms !== null) return { iso: text, ms }
+  if (ms !== null) {
+    last = { iso: text, ms }
+    return last
+  }
   const match = FORM.exec(text)
   if (match === null) return null
   const [, date = '', clock = '', fraction = '', zone = 'Z'] = match

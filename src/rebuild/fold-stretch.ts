@@ -57,26 +57,27 @@ export function closeRows(rows: ReadonlyMap<Projection, UnitRows>): void {
 
 async function foldInto(rows: Map<Projection, UnitRows>, needs: FoldNeeds): Promise<number> {
   const { source, frozen, columns, onEvents, signal } = needs
-  const all = withDependencies(needs.projections)
-  const fold = createFold(all, (projection) => {
-    const indexes = indexesOf(projection, all)
+  const projections = withDependencies(needs.projections)
+  const fold = createFold(projections, (projection) => {
+    const indexes = indexesOf(projection, projections)
     const made = new UnitRows(projection, columns.get(projection) ?? [], indexes, frozen.get(projection.name))
     rows.set(projection, made)
     return made
   })
   const apply = applier(fold, needs)
+  const all = [...rows.values()]
   let events = 0
   for await (const batch of source) {
     signal.throwIfAborted()
     for (const event of batch) {
       if (!fold.takes(event.event)) continue
       apply(event)
-      for (const each of rows.values()) each.makeRoom()
+      for (const each of all) each.makeRoom()
     }
     events += batch.length
     onEvents(batch.length)
   }
-  for (const each of rows.values()) each.finish()
+  for (const each of all) each.finish()
   return events
 }
 
@@ -91,36 +92,33 @@ export async function columnsOf(
   return columns
 }
 
-/** Applies one event to every projection that is to have it. */
+/** Applies one event after another to every projection that is to have it. */
 function applier(fold: Fold, { leftOut, waits, onFailure }: FoldNeeds): (placed: PlacedEvent) => void {
   /** Ordering keys whose later events wait behind one that failed. */
   const waiting = new Map<Projection, Set<string>>()
-  return (placed) => {
-    const event = new ProjectedEvent(placed, placed.received, placed)
-    const without = leftOut.size === 0 ? undefined : leftOut.get(placeText(placed))
-    fold.apply(
-      event,
-      (projection, error) => {
-        if (error instanceof RebuildRefused) throw error // no event is to blame for it
-        onFailure({ projection, event: placed, reason: error instanceof Error ? error.message : String(error) })
-        if (!waits || projection.order === 'loose') return
-        if (!waiting.has(projection)) waiting.set(projection, new Set())
-        waiting.get(projection)?.add(event.orderingKey)
-      },
-      without === undefined && waiting.size === 0
-        ? undefined
-        : (projection) => {
-            if (without?.has(projection.name)) return true
-            if (waiting.get(projection)?.has(event.orderingKey) !== true) return false
-            if (projection.stepFor(event.event) !== null)
-              onFailure({
-                projection,
-                event: placed,
-                reason: 'waits behind an earlier dead letter of the same resource',
-              })
-            return true
-          },
-    )
+  let placed: PlacedEvent
+  let event: ProjectedEvent
+  let without: ReadonlySet<string> | undefined
+
+  function fail(projection: Projection, error: unknown): void {
+    if (error instanceof RebuildRefused) throw error // no event is to blame for it
+    onFailure({ projection, event: placed, reason: error instanceof Error ? error.message : String(error) })
+    if (!waits || projection.order === 'loose') return
+    if (!waiting.has(projection)) waiting.set(projection, new Set())
+    waiting.get(projection)?.add(event.orderingKey)
+  }
+  function isLeftOut(projection: Projection): boolean {
+    if (without?.has(projection.name)) return true
+    if (waiting.get(projection)?.has(event.orderingKey) !== true) return false
+    if (projection.stepFor(event.event) !== null)
+      onFailure({ projection, event: placed, reason: 'waits behind an earlier dead letter of the same resource' })
+    return true
+  }
+  return (next) => {
+    placed = next
+    event = new ProjectedEvent(placed, placed)
+    without = leftOut.size === 0 ? undefined : leftOut.get(placeText(placed))
+    fold.apply(event, fail, without === undefined && waiting.size === 0 ? undefined : isLeftOut)
   }
 }
 

@@ -56,7 +56,7 @@ function event(name: string, id: string, labels: Record<string, string> = {}, pa
     related: '[]',
     payload: JSON.stringify(payload),
   }
-  return new ProjectedEvent(record, record.occurred, { partition: 0, ms: 1, seq: count++, index: 0 })
+  return new ProjectedEvent(record, { partition: 0, ms: 1, seq: count++, index: 0, received: record.occurred })
 }
 
 function folded(projections: readonly Projection[], events: readonly ProjectedEvent[]) {
