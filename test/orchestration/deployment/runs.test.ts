@@ -93,6 +93,21 @@ test('runs are made as a deployment is, not as it was when it was read', async (
       assert.equal(await tickOf(2, deploymentScheduler), 'paused' in changed ? 3 : 0)
     })
 
+  await t.test('all that are as any kind of schedule says', async () => {
+    const written: readonly Record<string, unknown>[] = [
+      { interval: 5, anchor_date: '2026-11-29T20:42:01.123456Z', timezone: 'America/New_York' },
+      { interval: 0.25, anchor_date: '2026-11-29T20:42:01.000Z', timezone: 'UTC' },
+      { cron: '30 2 * * 1-5', timezone: 'America/New_York', day_or: true },
+      { rrule: 'FREQ=WEEKLY;BYDAY=MO,WE;BYHOUR=9;BYMINUTE=0;BYSECOND=0', timezone: 'Europe/Berlin' },
+    ]
+    const before = await deployment()
+    const schedules = written.map((each) => ({ ...schedule(1), schedule: each }))
+    const { row } = await change(before.id, scheduleFields(schedules))
+    const horizon = { minRuns: 5, minMs: 0, maxRuns: 5, maxMs: 1e10 }
+    assert.equal(await scheduleRuns(needs, row as DeploymentRow, { fromMs, horizon }), 20)
+    assert.equal(await tickOf(1, deploymentScheduler), 0)
+  })
+
   await t.test('all that a request made farther ahead, and those that somebody changed', async () => {
     const before = await deployment()
     await scheduleRuns(needs, before, { fromMs, horizon: { minRuns: 120, minMs: 0, maxRuns: 120, maxMs: 1e11 } })
