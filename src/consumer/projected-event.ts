@@ -81,7 +81,7 @@ export class ProjectedEvent implements ReceivedEvent {
   }
 
   get related(): readonly Resource[] {
-    this.#related ??= readRelated(this.#record.related)
+    this.#related ??= JSON.parse(this.#record.related) as Resource[]
     return this.#related
   }
 
@@ -105,20 +105,4 @@ export class ProjectedEvent implements ReceivedEvent {
   get orderingKey(): string {
     return orderingKey(this)
   }
-}
-
-/** Related resources that were read, by their text: all events of a run have the same, and those of many runs take turns. */
-const known = new Map<string, readonly Resource[]>()
-const MOST_KNOWN = 1_000
-const MOST_CHARS = 1_000
-
-/** Frozen, since events share it. */
-function readRelated(text: string): readonly Resource[] {
-  let related = known.get(text)
-  if (related !== undefined) return related
-  related = Object.freeze((JSON.parse(text) as Resource[]).map((resource) => Object.freeze(resource)))
-  if (text.length > MOST_CHARS) return related
-  if (known.size === MOST_KNOWN) known.clear()
-  known.set(text, related)
-  return related
 }
