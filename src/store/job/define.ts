@@ -1,17 +1,20 @@
 /** Changes of what a job is: each is one more version, written under the lock of the job's row. */
 import type { Pool, PoolClient } from 'pg'
-import { TOLERANCE_MS } from '#src/store/tick/key.ts'
+import { BY_SCHEDULE, TOLERANCE_MS } from '#src/store/tick/key.ts'
 import { inTransaction } from '#src/store/transaction.ts'
 import type { JobCause, JobState } from './catalog.ts'
 
 const TIMEOUT_MS = 10_000
 /**
- * As far ahead as a tick may be taken early, so that none of those taken is behind it; and not before any version of the job
- * (`$1`) even if the clock was set back. Taken while the job's row is locked, which whoever takes a tick shares.
+ * As far ahead as a tick may be taken early, so that none of those taken is behind it. If the clock was set back meanwhile: not
+ * before any version of the job (`$1`), nor any tick that has a row, nor what the watermark calls decided. Taken while the job's row
+ * is locked, which whoever takes a tick shares.
  */
 const AFTER_ALL = `greatest(
   date_trunc('milliseconds', clock_timestamp() + interval '${TOLERANCE_MS} milliseconds'),
-  (select max(o.valid_from) from job_version o where o.job = $1))`
+  (select max(o.valid_from) from job_version o where o.job = $1),
+  (select max(t.scheduled_for) from tick t where t.job = $1 and t.origin = '${BY_SCHEDULE}'),
+  (select o.watermark from job o where o.name = $1))`
 
 export interface Definition {
   readonly job: string

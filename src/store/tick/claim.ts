@@ -7,6 +7,7 @@ import {
   keyColumns,
   keyOf,
   keyText,
+  MOMENT,
   type TickKey,
   TOLERANCE_MS,
 } from './key.ts'
@@ -49,11 +50,12 @@ const LEASE = "clock_timestamp() + $5 * interval '1 millisecond'"
  */
 export async function claimNew(db: Queryable, claims: readonly Claim[], claimer: Claimer): Promise<ClaimedTick[]> {
   const { rows } = await db.query<ClaimRow>(
-    `insert into tick as t (job, scheduled_for, origin, version, state, exclusive, fence, attempts, owner, lease_until, started_at)
-     select w.job, w.scheduled_for, w.origin, j.version, 'running', w.exclusive, 1, 1, $6, ${LEASE}, clock_timestamp()
+    `with ${MOMENT}
+     insert into tick as t (job, scheduled_for, origin, version, state, exclusive, fence, attempts, owner, lease_until, started_at)
+     select w.job, w.scheduled_for, w.origin, j.version, 'running', w.exclusive, 1, 1, $6, ${LEASE}, m.now
      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bool[]) as w(job, scheduled_for, origin, exclusive)
-     join job j on j.name = w.job
-     where w.scheduled_for <= clock_timestamp() + interval '${TOLERANCE_MS} milliseconds' and w.scheduled_for > j.watermark
+     cross join moment m join job j on j.name = w.job
+     where w.scheduled_for <= m.now + interval '${TOLERANCE_MS} milliseconds' and w.scheduled_for > j.watermark
        and not (w.exclusive and exists (select from tick o where o.job = w.job and o.state = 'open'))
      order by w.job, w.scheduled_for
      for key share of j
@@ -72,11 +74,12 @@ export async function claimNew(db: Queryable, claims: readonly Claim[], claimer:
 export async function claimOpen(db: Queryable, claims: readonly Claim[], claimer: Claimer): Promise<ClaimedTick[]> {
   try {
     const { rows } = await db.query<ClaimRow>(
-      `with free as (
+      `with ${MOMENT}, free as (
          select t.job, t.scheduled_for, t.origin, w.exclusive
          from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bool[]) as w(job, scheduled_for, origin, exclusive)
+         cross join moment m
          join tick t on t.job = w.job and t.scheduled_for = w.scheduled_for and t.origin = w.origin
-         where t.state in ('open', 'running') and t.lease_until <= clock_timestamp()
+         where t.state in ('open', 'running') and t.lease_until <= m.now
            and not (w.exclusive and exists (
              select from tick o where o.job = w.job and o.state = 'running' and o.exclusive
                and (o.scheduled_for, o.origin) <> (w.scheduled_for, w.origin)
@@ -84,8 +87,8 @@ export async function claimOpen(db: Queryable, claims: readonly Claim[], claimer
          for update of t skip locked
        )
        update tick t set state = 'running', exclusive = f.exclusive, fence = t.fence + 1, attempts = t.attempts + 1, owner = $6,
-         lease_until = ${LEASE}, started_at = coalesce(t.started_at, clock_timestamp()), version = j.version
-       from free f, job j
+         lease_until = ${LEASE}, started_at = coalesce(t.started_at, m.now), version = j.version
+       from free f, job j, moment m
        where t.job = f.job and t.scheduled_for = f.scheduled_for and t.origin = f.origin and j.name = t.job
        returning ${RETURNING}`,
       [...keyColumns(claims), claims.map(({ exclusive }) => exclusive), claimer.leaseMs, claimer.owner],

@@ -17,6 +17,9 @@ export const BY_SCHEDULE = 'schedule'
 /** How early a tick may be taken: as much as the clocks of servers that are kept in step may differ. */
 export const TOLERANCE_MS = 100
 
+/** One look at the clock: by what makes a tick due it is begun as well, even if the clock is set back within the statement. */
+export const MOMENT = 'moment as materialized (select clock_timestamp() as now)'
+
 /** Three arrays for `unnest($1::text[], $2::timestamptz[], $3::text[])`. */
 export function keyColumns(keys: readonly TickKey[]): [string[], string[], string[]] {
   return [

@@ -1,6 +1,6 @@
 /** Rows of ticks that nobody runs yet, and of those that nobody will. */
 import type { Queryable } from '#src/store/checkpoint.ts'
-import { type KeyRow, keyColumns, keyOf, type TickKey, TOLERANCE_MS } from './key.ts'
+import { type KeyRow, keyColumns, keyOf, MOMENT, type TickKey, TOLERANCE_MS } from './key.ts'
 
 const KEYS = 'unnest($1::text[], $2::timestamptz[], $3::text[])'
 
@@ -47,12 +47,13 @@ export async function skipNew(
   ticks: readonly (TickKey & { readonly reason: string; readonly version: number })[],
 ): Promise<TickKey[]> {
   const { rows } = await db.query<KeyRow>(
-    `insert into tick as t (job, scheduled_for, origin, version, state, reason, decided_at)
-     select w.job, w.scheduled_for, w.origin, j.version, 'skipped', w.reason, clock_timestamp()
+    `with ${MOMENT}
+     insert into tick as t (job, scheduled_for, origin, version, state, reason, decided_at)
+     select w.job, w.scheduled_for, w.origin, j.version, 'skipped', w.reason, m.now
      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::int8[])
        as w(job, scheduled_for, origin, reason, version)
-     join job j on j.name = w.job and j.version = w.version
-     where w.scheduled_for <= clock_timestamp() + interval '${TOLERANCE_MS} milliseconds' and w.scheduled_for > j.watermark
+     cross join moment m join job j on j.name = w.job and j.version = w.version
+     where w.scheduled_for <= m.now + interval '${TOLERANCE_MS} milliseconds' and w.scheduled_for > j.watermark
      order by w.job, w.scheduled_for
      for key share of j
      on conflict do nothing
