@@ -12,7 +12,7 @@ export const MISSED_AFTER_MS = 30_000
  * force by which it was decided.
  */
 export type Decision =
-  | { readonly what: 'run' }
+  | { readonly what: 'run'; readonly version?: number }
   | { readonly what: 'none' }
   | { readonly what: 'skip'; readonly reason: string; readonly version?: number }
 
@@ -55,15 +55,15 @@ export function createDecider(nowMs: number): Decider {
   return {
     decideVersion,
     async decideTick(catalog, key) {
-      if (key.origin !== BY_SCHEDULE) return { what: 'run' }
       const current = catalog.jobs.get(key.job)
+      if (key.origin !== BY_SCHEDULE) return { what: 'run', ...(current && { version: current.version }) }
       const version = await catalog.versionAt(key.job, key.scheduledForMs)
       if (version === null || !isInstant(version, key.scheduledForMs)) return { what: 'none' }
       const paused = current !== undefined && current.state !== 'active'
       const decision: Decision = paused
         ? { what: 'skip', reason: current.state }
         : decideVersion(version, key.scheduledForMs)
-      return decision.what === 'skip' && current ? { ...decision, version: current.version } : decision
+      return current ? { ...decision, version: current.version } : decision
     },
   }
 }

@@ -26,24 +26,27 @@ export interface PerformNeeds {
   readonly notes: RunnerNotes
 }
 
-/** Resolves when the tick has its outcome, or is somebody else's. */
-export type Perform = (claimed: ClaimedTick) => Promise<void>
+/**
+ * Resolves when the tick has its outcome, or is somebody else's.
+ * @param decidedBy the version of its job by which it was decided that it is to be run
+ */
+export type Perform = (claimed: ClaimedTick, decidedBy: number) => Promise<void>
 
 export function createPerform(needs: PerformNeeds): Perform {
   const { jobs, catalog, pool, runs, inHand, verdicts, unanswered, log, notes } = needs
 
-  async function perform(claimed: ClaimedTick): Promise<void> {
+  async function perform(claimed: ClaimedTick, decidedBy: number): Promise<void> {
     const job = jobs.get(claimed.job) as CheckedJob
-    if (!(await isStillToRun(claimed))) return
+    // Not by what the catalog has by now: it may have learned of the change in between.
+    if (decidedBy !== claimed.version && !(await isStillToRun(claimed))) return
     if (claimed.attempts <= job.policy.attempts) return run(job, claimed)
     const reason = `its process died in each of ${job.policy.attempts} attempts`
     await conclude(claimed, claimed.lateMs, { ...claimed, state: 'failed', reason, result: null })
   }
 
-  /** It was decided before it was claimed; by another version, if the schedule was changed in between. */
+  /** It was decided before it was claimed, and the schedule was changed in between. */
   async function isStillToRun(claimed: ClaimedTick): Promise<boolean> {
     const { lateMs, scheduledForMs } = claimed
-    if (catalog.jobs.get(claimed.job)?.version === claimed.version) return true
     await catalog.refresh()
     const decision = await createDecider(scheduledForMs + lateMs).decideTick(catalog, claimed)
     if (decision.what === 'run') return true
@@ -91,5 +94,5 @@ export function createPerform(needs: PerformNeeds): Perform {
     if (state === 'failed') log.error({ tick }, 'a tick failed for good; later ones of its job go on')
   }
 
-  return (claimed) => unanswered.during([claimed], perform(claimed))
+  return (claimed, decidedBy) => unanswered.during([claimed], perform(claimed, decidedBy))
 }

@@ -59,7 +59,9 @@ const LONGEST_EARLY_MS = 10_000
 /** Of one job in one look at what waits. */
 const MOST_WAITING = 200
 
-type Skip = TickKey & { readonly reason: string }
+/** With the version of its job by which it was decided; -1 when that was none. */
+type Chosen = TickKey & { readonly version: number }
+type Skip = Chosen & { readonly reason: string }
 
 export function createTake(needs: TakeNeeds): Take {
   const { claimer, jobs, catalog, pool, clock, inHand, unanswered, perform, log, notes, isPatient } = needs
@@ -137,11 +139,14 @@ export function createTake(needs: TakeNeeds): Take {
     await claimRows(arrangements.flatMap(({ take }) => take ?? []))
   }
 
-  async function arrangeAll(decider: Decider, queues: readonly TickQueue[]): Promise<Arrangement[]> {
+  async function arrangeAll(
+    decider: Decider,
+    queues: readonly TickQueue[],
+  ): Promise<(Arrangement & { readonly take: Chosen | null })[]> {
     const free = queues.flatMap(({ running, waiting: others }) =>
       running !== null && isFree(running) ? [running, ...others] : others,
     )
-    const run = new Set((await settle(decider, free)).map(keyText))
+    const run = new Map((await settle(decider, free)).map((chosen) => [keyText(chosen), chosen]))
     return queues.map(({ job, running, waiting: others }) => {
       const overlap = overlapOf(job)
       const skipped = running !== null && isFree(running) && !run.has(keyText(running))
@@ -150,7 +155,7 @@ export function createTake(needs: TakeNeeds): Take {
         waiting: others.filter((key) => run.has(keyText(key))),
       })
       if (arrangement.isWaiting) queued.add(job)
-      return arrangement
+      return { ...arrangement, take: arrangement.take && (run.get(keyText(arrangement.take)) ?? null) }
     })
   }
 
@@ -158,7 +163,7 @@ export function createTake(needs: TakeNeeds): Take {
   const isFree = (running: NonNullable<TickQueue['running']>) => !running.alive && !inHand.has(running)
 
   /** Returns those to be run, once the others are written down. */
-  async function settle(decider: Decider, keys: readonly TickKey[]): Promise<readonly TickKey[]> {
+  async function settle(decider: Decider, keys: readonly TickKey[]): Promise<readonly Chosen[]> {
     const { run, skip, none } = await decideAll(decider, keys)
     if (skip.length > 0) noteSkipped(await skipWaiting(pool, skip))
     if (none.length > 0) await dropWaiting(pool, none)
@@ -166,14 +171,17 @@ export function createTake(needs: TakeNeeds): Take {
   }
 
   async function decideAll(decider: Decider, keys: readonly TickKey[]) {
-    const run: TickKey[] = []
-    const skip: (Skip & { readonly version: number })[] = []
+    const run: Chosen[] = []
+    const skip: Skip[] = []
     const none: TickKey[] = []
     for (const key of keys) {
       const decision = await decideKnown(decider, key)
-      if (decision.what === 'run') run.push(key)
-      else if (decision.what === 'none') none.push(key)
-      else skip.push({ ...key, reason: decision.reason, version: decision.version ?? 0 })
+      if (decision.what === 'none') none.push(key)
+      else {
+        const chosen = { ...key, version: decision.version ?? -1 }
+        if (decision.what === 'run') run.push(chosen)
+        else skip.push({ ...chosen, reason: decision.reason })
+      }
     }
     return { run, skip, none }
   }
@@ -184,19 +192,20 @@ export function createTake(needs: TakeNeeds): Take {
     return decision.what === 'none' && (await catalog.refresh()) ? decider.decideTick(catalog, key) : decision
   }
 
-  async function claimRows(keys: readonly TickKey[]): Promise<void> {
+  async function claimRows(keys: readonly Chosen[]): Promise<void> {
     if (keys.length > 0) await claim(keys, claimOpen(pool, keys.map(claimOf), claimer))
   }
 
-  async function claim(keys: readonly TickKey[], claims: Promise<ClaimedTick[]>): Promise<ClaimedTick[]> {
-    const claimed = await unanswered.during(keys, claims)
-    for (const tick of claimed) inHand.track(begin(tick))
+  async function claim(chosen: readonly Chosen[], claims: Promise<ClaimedTick[]>): Promise<ClaimedTick[]> {
+    const claimed = await unanswered.during(chosen, claims)
+    const decidedBy = new Map(chosen.map((key) => [keyText(key), key.version]))
+    for (const tick of claimed) inHand.track(begin(tick, decidedBy.get(keyText(tick)) ?? -1))
     return claimed
   }
 
-  async function begin(claimed: ClaimedTick): Promise<void> {
+  async function begin(claimed: ClaimedTick, decidedBy: number): Promise<void> {
     if (stopping) return handOver(pool, [claimed]) // it was asked for before; a run begun now would be told to stop by nobody
-    await perform(claimed)
+    await perform(claimed, decidedBy)
     // What waits for its end may have been put there by any process; where that is usual nobody waits for the next look.
     if (!stopping && (queued.has(claimed.job) || overlapOf(claimed.job) === 'queue-one')) await waiting([claimed.job])
   }

@@ -532,7 +532,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/store/tick/claim.ts',
     edits: [
       {
-        find: 'where w.scheduled_for <= clock_timestamp() + interval',
+        find: 'where w.scheduled_for <= m.now + interval',
         replace: "where w.scheduled_for <= 'infinity'::timestamptz + interval",
       },
     ],
