@@ -111,7 +111,7 @@ export const TICK_FAILPOINTS: readonly Failpoint[] = [
   before(DEFINED, 'src/ticks/registrar.ts', 'const cause = await defineJob('),
   before('when ticks were emitted', 'src/ticks/emitter.ts', 'clock = { redisMs: reply.nowMs'),
   before('when ticks were read', 'src/ticks/read-stream.ts', 'const settled = new Set(await take.fresh('),
-  before('when ticks were claimed', 'src/ticks/take.ts', 'for (const tick of claimed) inHand.track(begin(tick))'),
+  before('when ticks were claimed', 'src/ticks/take.ts', 'for (const tick of claimed) inHand.track('),
   before('before waiting ticks are claimed', 'src/ticks/take.ts', 'if (keys.length > 0) await claim(keys, claimOpen('),
   before(
     'before others are left out',
