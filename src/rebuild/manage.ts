@@ -13,6 +13,7 @@ import {
   dropTables,
   exchangeStatements,
   haveSameColumns,
+  keepMaintenanceOff,
   keptTable,
   newTable,
   startTable,
@@ -87,6 +88,10 @@ export async function rollBack(pool: Pool, projections: readonly Projection[], s
   await untilFree(signal, () =>
     inTransaction(pool, 0, async (client) => {
       await lockDayPartitions(client) // first: with the gate closed nothing should be waited for
+      await keepMaintenanceOff(
+        client,
+        projections.flatMap(({ table }) => [table, keptTable(table)]),
+      )
       await closeGate(client, 1_000)
       if ((await openRebuilds(client)).some((job) => projections.some(({ name }) => job.names.includes(name))))
         throw new RebuildRefused('a rebuild is under way: end it with --cancel first.')

@@ -8,7 +8,13 @@ import { closeGate, noteBehind, readStanding } from '#src/store/projection-gate.
 import { endRebuild } from '#src/store/rebuild/job.ts'
 import { keepOld, liftIdle, noteRebuilt } from '#src/store/rebuild/kept.ts'
 import { countGone, moveLetters } from '#src/store/rebuild/letter-places.ts'
-import { exchangeStatements, haveSameColumns, keptTable, newTable } from '#src/store/rebuild/tables.ts'
+import {
+  exchangeStatements,
+  haveSameColumns,
+  keepMaintenanceOff,
+  keptTable,
+  newTable,
+} from '#src/store/rebuild/tables.ts'
 import { mayApplyLost } from '#src/store/unlogged.ts'
 import { type Follower, follow } from './follow.ts'
 import type { Held } from './held.ts'
@@ -61,6 +67,10 @@ async function attemptSwap(
   const tables = projections.map(({ table }) => table)
   // A process that is frozen here must not keep the gate closed.
   await client.query(`set local idle_in_transaction_session_timeout = ${FROZEN_MS}`)
+  await keepMaintenanceOff(
+    client,
+    tables.flatMap((table) => [table, newTable(table), keptTable(table)]),
+  )
   await closeGate(client, GATE_MS)
   const to = await recorderPlaces(client)
   if (await mayApplyLost(client, PERSISTER, RECORDER)) throw new Late() // it would come into the new tables

@@ -7,6 +7,8 @@ const LONGEST_NAME = 63
 const NEW = '__new'
 const OLD = '__old'
 const PASSING = '__xch'
+/** What autovacuum takes to end, once Postgres has told it to. */
+const GIVES_WAY_MS = 2_000
 
 /** The table that a rebuild fills. */
 export function newTable(table: string): string {
@@ -153,6 +155,20 @@ export async function haveSameColumns(db: Queryable, a: string, b: string): Prom
     [a, b],
   )
   return rows[0]?.same ?? false
+}
+
+/**
+ * Keeps maintenance such as autovacuum off those of the tables that there are until the transaction ends; who reads and writes them is not held up. Autovacuum
+ * gives way to who waits for longer than `deadlock_timeout`, which the exchange itself never does: it took minutes for large tables.
+ * @throws 55P03 when something else is at work, such as a VACUUM that somebody gave by hand
+ */
+export async function keepMaintenanceOff(client: PoolClient, tables: readonly string[]): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `select t.name, set_config('lock_timeout', (setting::int8 + ${GIVES_WAY_MS})::text, true)
+     from unnest($1::text[]) as t(name), pg_settings s where s.name = 'deadlock_timeout' and to_regclass(t.name) is not null`,
+    [tables],
+  )
+  await client.query(`lock table ${rows.map(({ name }) => name).join(', ')} in share update exclusive mode`)
 }
 
 /**
