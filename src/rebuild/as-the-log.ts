@@ -21,8 +21,9 @@ import { comparable } from './verify.ts'
 const MOST_EVENTS = 200_000
 
 /**
- * Folds whole partitions of the log once more, as many as can be in a bounded time, and compares what comes of them with the new
- * tables. Nothing is compared of a log of which each partition is larger, nor where rows that are carried over are looked into.
+ * Folds whole partitions of the log once more, as many as can be in a bounded time and one at least, and compares what comes of them
+ * with the new tables. Nothing is compared where rows that are carried over are looked into, nor of a large log whose partitions can't
+ * be folded one by one.
  * Where something differs all partitions are folded, whatever that takes: a row may have got events of several since.
  * @param at where the new tables stand
  * @returns false when dead letters that were left out have gone since, so that nothing can be told
@@ -91,18 +92,26 @@ async function notAsTheLog(
  * The partitions to fold, and up to where: all together where rows have events in several. What the tables refused and nobody
  * files can't be told from what is missing, so where there may be such events none is folded.
  */
-function chosen(units: readonly RebuildUnit[], at: Places, filesLetters: boolean): Places {
+export function chosen(
+  units: readonly Pick<RebuildUnit, 'partition' | 'events'>[],
+  at: Places,
+  filesLetters: boolean,
+): Places {
   const isByEvent = units.some(({ partition }) => partition === BY_EVENT)
   if (isByEvent && !filesLetters) return new Map()
   let left = MOST_EVENTS
   const whole = units.find(({ partition }) => partition === ALL_PARTITIONS || partition === BY_EVENT)
   if (whole !== undefined) return whole.events <= left ? at : new Map()
-  return new Map(
-    [...at].filter(([partition]) => {
-      const events = units.find((unit) => unit.partition === partition)?.events ?? 0
-      if (events > left) return false
-      left -= events
-      return true
-    }),
-  )
+  const eventsOf = ([partition]: readonly [number, unknown]) =>
+    units.find((unit) => unit.partition === partition)?.events ?? 0
+  const fitting = [...at].filter((place) => {
+    const events = eventsOf(place)
+    if (events > left) return false
+    left -= events
+    return true
+  })
+  if (fitting.some((place) => eventsOf(place) > 0)) return new Map(fitting)
+  // All are larger: the smallest one, which is a small part of what the rebuild itself takes.
+  const larger = [...at].filter((place) => eventsOf(place) > 0).sort((a, b) => eventsOf(a) - eventsOf(b))
+  return new Map([...fitting, ...larger.slice(0, 1)])
 }
