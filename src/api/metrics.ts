@@ -32,7 +32,10 @@ function serverWatch(
   const heardMs = { redis: startedMs, postgres: startedMs }
   const look = async (server: 'redis' | 'postgres') => {
     const late = () => new Error(`no answer within ${probeMs} ms`)
-    const isThere = await within(probeMs, probes[server](), late).then(...([() => true, () => false] as const))
+    const isThere = await within(probeMs, probes[server](), late).then(
+      () => true,
+      () => false,
+    )
     const nowMs = performance.now()
     if (isThere) heardMs[server] = nowMs
     unavailable.set({ server }, (nowMs - heardMs[server]) / 1_000)
