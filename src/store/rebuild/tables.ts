@@ -158,8 +158,9 @@ export async function haveSameColumns(db: Queryable, a: string, b: string): Prom
 }
 
 /**
- * Keeps maintenance such as autovacuum off those of the tables that there are until the transaction ends; who reads and writes them is not held up. Autovacuum
- * gives way to who waits for longer than `deadlock_timeout`, which the exchange itself never does: it took minutes for large tables.
+ * Keeps maintenance such as autovacuum off those of the tables that there are, until the transaction ends; who reads and writes
+ * them is not held up. Autovacuum gives way only to who waits for longer than `deadlock_timeout`, which the exchange itself never
+ * does: of large tables it was waited for for minutes.
  * @throws 55P03 when something else is at work, such as a VACUUM that somebody gave by hand
  */
 export async function keepMaintenanceOff(client: PoolClient, tables: readonly string[]): Promise<void> {
