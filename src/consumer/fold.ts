@@ -123,18 +123,10 @@ export function createFold(wanted: readonly Projection[], rowsOf: (projection: P
 function foldInto(folding: Folding, step: Step, event: ProjectedEvent): void {
   const { projection, rows, lookups } = folding
   const found = lookups.length === 0 ? NOTHING_FOUND : lookUp(lookups, event)
-  const keys = projection.keysOf(event, found)
-  let first: Change | null = null // nearly always the only one
-  let others: Change[] | undefined
-  for (let i = 0; i < keys.length; i++) {
-    const change = changeOf(folding, step, event, { key: keyParts(keys[i] as Key), found })
-    if (change === null) continue
-    if (first === null) first = change
-    else if (others === undefined) others = [change]
-    else others.push(change)
-  }
-  if (first !== null) rows.set(first.key, first.row)
-  if (others !== undefined) for (const { key, row } of others) rows.set(key, row)
+  const changes = projection
+    .keysOf(event, found)
+    .map((key) => changeOf(folding, step, event, { key: keyParts(key), found }))
+  for (const change of changes) if (change !== null) rows.set(change.key, change.row)
 }
 
 interface Change {
@@ -216,6 +208,11 @@ export function withDependencies(projections: readonly Projection[]): Projection
 /** Whether one of these projections looks rows of it up, by whichever columns. */
 export function isLookedInto(projection: Projection, all: readonly Projection[]): boolean {
   return all.some((other) => Object.values(other.lookups).some((lookup) => (lookup.in ?? other) === projection))
+}
+
+/** Whether any of these projections takes events of this name. */
+export function isTaken(projections: readonly Projection[], name: string): boolean {
+  return projections.some((projection) => projection.stepFor(name) !== null)
 }
 
 /** The lists of columns by which rows of a projection are found: its key, and what is looked up in it. */

@@ -7,10 +7,15 @@ import {
   type Manifest,
   readPart,
 } from '#src/archive/index.ts'
+import { isTaken } from '#src/consumer/fold.ts'
+import type { Projection } from '#src/consumer/projection.ts'
 import type { Event } from '#src/events/event.ts'
 import { scanObject } from '#src/events/json-scan.ts'
+import type { Queryable } from '#src/store/checkpoint.ts'
+import { wantedNames } from '#src/store/log-read.ts'
 import type { EventSource, LateSource, PlacedEvent } from './merge.ts'
 import { type EntryPlace, isBefore } from './places.ts'
+import type { Reading } from './source.ts'
 
 /** Days to read. */
 export interface ArchivedDays {
@@ -23,16 +28,25 @@ const BATCH = 1_000
 /** An event may have been taken before it occurred, when a sender's clock was ahead: by days at most, or it isn't in this day. */
 const AHEAD_MS = 3 * 86_400_000
 
-/**
- * Days of an archive; null where there is none to read.
- * @param wants whether events of a name are wanted
- */
-export function archivedDays(
+/** What is to be read for projections: the names of their events in the log, and what they take of days that left it. */
+export async function readingFor(
+  db: Queryable,
+  projections: readonly Projection[],
   place: ArchivePlace | null,
   manifests: readonly Manifest[],
-  wants: (name: string) => boolean,
-): ArchivedDays | null {
-  if (place === null || manifests.length === 0) return null
+): Promise<Pick<Reading, 'names' | 'archive'>> {
+  const names = await wantedNames(db, (name) => isTaken(projections, name))
+  const archive = place === null || manifests.length === 0 ? null : openDays(place, manifests, projections)
+  return { names, archive }
+}
+
+/** The same of the days alone. */
+export function openDays(
+  place: ArchivePlace,
+  manifests: readonly Manifest[],
+  projections: readonly Projection[],
+): ArchivedDays {
+  const wants = (name: string) => isTaken(projections, name)
   return {
     eventsOf: (partition, through) =>
       manifests.flatMap(({ day, parts }) => {

@@ -1,6 +1,5 @@
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
-import { wantedNames } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { compareTables } from '#src/store/rebuild/compare.ts'
 import { readRebuild } from '#src/store/rebuild/job.ts'
@@ -8,7 +7,7 @@ import { countGone } from '#src/store/rebuild/letter-places.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { ALL_PARTITIONS, BY_EVENT, type RebuildUnit, readUnits } from '#src/store/rebuild/unit.ts'
 import { tableColumns } from '#src/store/table-columns.ts'
-import { archivedDays } from './archived.ts'
+import { readingFor } from './archived.ts'
 import type { Held } from './held.ts'
 import { readLeftOut } from './letters.ts'
 import type { RebuildNeeds } from './needs.ts'
@@ -64,9 +63,7 @@ async function notAsTheLog(
   isAll: boolean,
 ): Promise<string | null> {
   const { pool, place } = needs
-  const wants = (name: string) => targets.some((projection) => projection.stepFor(name) !== null)
-  const archive = archivedDays(place, archived, wants)
-  const reading = { names: await wantedNames(pool, wants), archive, through, after: null }
+  const reading = { ...(await readingFor(pool, targets, place, archived)), through, after: null }
   return held.write(async (client) => {
     const { places: leftOut } = await readLeftOut(client, targets, held.job.id)
     const onNews: RebuildNeeds['onNews'] = (news) => needs.onNews({ ...news, step: 'verifying' })

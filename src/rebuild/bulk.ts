@@ -1,12 +1,12 @@
 /** The long part of a rebuild: the log folded from its first event, a partition at a time, into the new tables. */
 import type { Projection } from '#src/consumer/projection.ts'
-import { logSize, wantedNames } from '#src/store/log-read.ts'
+import { logSize } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { noteStart, readRebuild } from '#src/store/rebuild/job.ts'
 import { dropLetters } from '#src/store/rebuild/letter-places.ts'
 import { newTable } from '#src/store/rebuild/tables.ts'
 import { readKeys, readUnits } from '#src/store/rebuild/unit.ts'
-import { archivedDays } from './archived.ts'
+import { readingFor } from './archived.ts'
 import { awaitLog } from './await-log.ts'
 import { haveRowsInCommon } from './common-rows.ts'
 import { closeFrozen, type FrozenRows } from './frozen-rows.ts'
@@ -119,9 +119,8 @@ async function startMakers(
   count: number,
   onEvents: (count: number) => void,
 ): Promise<UnitMaker[]> {
-  const wants = (name: string) => targets.some((projection) => projection.stepFor(name) !== null)
   const { versions } = await readStanding(pool)
-  const names = await wantedNames(pool, wants)
+  const reading = await readingFor(pool, targets, place, archived)
   const common = {
     through,
     leftOut: (await readLeftOut(pool, targets)).places,
@@ -129,12 +128,11 @@ async function startMakers(
   }
   const { connectionString } = pool.options
   if (count === 0 || connectionString === undefined) {
-    const reading = { names, archive: archivedDays(place, archived, wants) }
     const here: UnitNeeds = { ...common, frozen, pool, projections: targets, held, reading, onEvents }
     return [{ make: (partitions) => makeUnit(here, partitions), close: async () => {} }]
   }
   const task = {
-    ...{ ...common, names, job: held.job, databaseUrl: connectionString, folder: folder.href },
+    ...{ ...common, names: reading.names, job: held.job, databaseUrl: connectionString, folder: folder.href },
     targets: targets.map(({ name }) => name),
     frozen: new Map([...frozen].map(([name, rows]) => [name, rows.shared])),
     archive: place && archived.length > 0 ? { address: place.address, manifests: archived } : null,

@@ -7,12 +7,12 @@ import type { PoolClient } from 'pg'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { insertDeadLetters } from '#src/store/dead-letter.ts'
-import { logSize, wantedNames } from '#src/store/log-read.ts'
+import { logSize } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { noteFailed } from '#src/store/rebuild/job.ts'
 import { finishNewTable, newTable, startTable } from '#src/store/rebuild/tables.ts'
 import { addUnit, BY_EVENT } from '#src/store/rebuild/unit.ts'
-import { archivedDays } from './archived.ts'
+import { readingFor } from './archived.ts'
 import { beginAsOne } from './bulk.ts'
 import { foldPart, openFollower } from './follow.ts'
 import { closeFrozen } from './frozen-rows.ts'
@@ -40,11 +40,10 @@ export async function foldByEvent(
   const names = targets.map(({ name }) => name)
   const { versions } = await readStanding(pool)
   const filesLetters = targets.some(({ name, version }) => versions.get(name) !== version)
-  const wants = (name: string) => targets.some((projection) => projection.stepFor(name) !== null)
-  const archive = archivedDays(place, start.missing.archived, wants)
   const eventsTotal = await logSize(pool)
   const partitions = [...start.through.keys()]
-  const reading = { names: await wantedNames(pool, wants), archive, partitions, through: start.through, after: null }
+  const wanted = await readingFor(pool, targets, place, start.missing.archived)
+  const reading = { ...wanted, partitions, through: start.through, after: null }
   await beginAsOne(held, targets, start)
   const frozen = await frozenRows(pool, targets, start.carriedBefore, []) // those that are looked up are lent
   const write = async (client: PoolClient) => {

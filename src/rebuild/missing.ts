@@ -1,6 +1,7 @@
 /** What a rebuild can't read any more, since it left the log and is in no archive. */
 import type { ArchivePlace, Manifest } from '#src/archive/index.ts'
 import { readManifests } from '#src/archive/index.ts'
+import { isTaken } from '#src/consumer/fold.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { instantOfMs } from '#src/events/instant.ts'
 import type { EventPolicy } from '#src/retention/policy.ts'
@@ -46,8 +47,4 @@ export async function findMissing(needs: MissingNeeds, projections: readonly Pro
 /** Of a beginning of names nobody can say which there were: then it counts as taken. */
 function mayTake(projections: readonly Projection[], pattern: string): boolean {
   return pattern.endsWith('*') || isTaken(projections, pattern)
-}
-
-function isTaken(projections: readonly Projection[], name: string): boolean {
-  return projections.some((projection) => projection.stepFor(name) !== null)
 }

@@ -97,7 +97,7 @@ async function work({
   pool.on('error', () => {}) // whoever uses the connection is told
   const held = { job, write: writer(pool, job), signal: new AbortController().signal }
   const frozen = new Map([...shared].map(([name, rows]) => [name, new FrozenRows(rows)]))
-  const reading = { names, archive: archive && (await openDays(archive, projections)) }
+  const reading = { names, archive: archive && (await daysOf(archive, projections)) }
   const say = (said: Said) => port.postMessage(said)
   port.on('message', (partitions: readonly number[]) => {
     const needs = { pool, projections, held, frozen, reading, onEvents: (events: number) => say({ events }), ...rest }
@@ -110,14 +110,13 @@ async function work({
 }
 
 /** The archive is loaded where there are days in it: with it comes the client of buckets. */
-async function openDays(
+async function daysOf(
   { address, manifests }: NonNullable<WorkerTask['archive']>,
   projections: readonly Projection[],
-): Promise<ArchivedDays | null> {
+): Promise<ArchivedDays> {
   const { openArchiveAt } = await import('#src/archive/index.ts')
-  const { archivedDays } = await import('./archived.ts')
-  const wants = (name: string) => projections.some((projection) => projection.stepFor(name) !== null)
-  return archivedDays(openArchiveAt(address), manifests, wants)
+  const { openDays } = await import('./archived.ts')
+  return openDays(openArchiveAt(address), manifests, projections)
 }
 
 if (parentPort !== null && isTask(workerData)) await work(workerData)

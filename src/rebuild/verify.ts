@@ -4,12 +4,11 @@ import { RECORDER } from '#src/bus/index.ts'
 import type { Projection } from '#src/consumer/projection.ts'
 import { RebuildRefused } from '#src/errors.ts'
 import { readCheckpoints } from '#src/store/checkpoint.ts'
-import { wantedNames } from '#src/store/log-read.ts'
 import { readStanding } from '#src/store/projection-gate.ts'
 import { type Compared, compareTables } from '#src/store/rebuild/compare.ts'
 import { tableColumns } from '#src/store/table-columns.ts'
 import { inTransaction } from '#src/store/transaction.ts'
-import { archivedDays } from './archived.ts'
+import { readingFor } from './archived.ts'
 import { awaitLog } from './await-log.ts'
 import { readLeftOut } from './letters.ts'
 import { findMissing, type Missing } from './missing.ts'
@@ -54,9 +53,8 @@ export async function verifyProjections(
     const missing = await findMissing({ ...needs, db: client }, projections)
     const leftOut = await readLeftOut(client, projections)
     await awaitLog(pool, places, options.signal)
-    const wants = (name: string) => projections.some((projection) => projection.stepFor(name) !== null)
-    const archive = archivedDays(needs.place, missing.archived, wants)
-    const reading = { names: await wantedNames(pool, wants), archive, through: places, after: null }
+    const wanted = await readingFor(pool, projections, needs.place, missing.archived)
+    const reading = { ...wanted, through: places, after: null }
     const fold = { leftOut: leftOut.places, waits: false, reading, signal: options.signal }
     const passedOver = await foldIntoTemporary(needs, client, projections, fold)
     const before = await missingBy(needs, projections, missing)
